@@ -1,0 +1,1 @@
+"""Turns a folder of documents into a dataset of notes about them."""

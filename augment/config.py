@@ -1,0 +1,46 @@
+"""The `augment:` part of a pipeline file, and what all stages share."""
+
+from typing import Any
+
+from pydantic import BaseModel, Field, create_model
+
+from augment.chunks import Chunks
+from augment.documents import Documents
+from augment.engines.base import EngineSettings, Sampling, VllmEngine
+from augment.filters.base import Filters
+from augment.models import EMBEDDED
+from augment.settings import Settings
+from augment.strategies.base import Options
+from augment.strategies.registry import STRATEGIES
+
+StrategyOptions: type[BaseModel] = create_model(
+    "StrategyOptions", __base__=Settings, __module__=__name__, **{n: (s.options | None, None) for n, s in STRATEGIES.items()}
+)
+
+
+class Augment(Settings):
+    """How documents become notes. `prompts` is a folder of templates that shadow the shipped ones."""
+
+    documents: Documents
+    chunks: Chunks = Chunks()
+    engine: EngineSettings = VllmEngine()
+    sampling: Sampling = Sampling()
+    strategies: StrategyOptions  # type: ignore[valid-type]
+    filters: Filters = Filters()
+    prompts: str | None = None
+    units_per_shard: int = Field(default=8, ge=1)
+
+    def chosen_strategies(self) -> dict[str, Options]:
+        """Options of the strategies that the file names, in the registry's order."""
+        return {n: o for n in STRATEGIES if (o := getattr(self.strategies, n)) is not None}
+
+
+class AugmentFile(Settings):
+    """A pipeline file as `augment` reads it; other stages' parts are theirs to check."""
+
+    model: str = EMBEDDED
+    out: str
+    seed: int = 0
+    augment: Augment
+    train: Any = None
+    evaluate: Any = None

@@ -1,0 +1,47 @@
+"""A deterministic fake engine: replies are made of the prompt's own words, failures happen where they are asked for."""
+
+import asyncio
+import random
+
+from augment.engines.base import EchoEngine, Sampling
+from augment.errors import EngineError
+from augment.records import Reply, content_id
+
+
+class Echo:
+    """The same prompt and seed give the same replies in the same order of asking."""
+
+    def __init__(self, settings: EchoEngine, seed: int) -> None:
+        self.settings, self.seed = settings, seed
+        self.times_asked: dict[str, int] = {}
+
+    async def generate(self, prompt: str, sampling: Sampling) -> Reply:
+        await asyncio.sleep(self.settings.delay_sec)
+        if mentions(prompt, self.settings.fail_on):
+            raise EngineError("the echo engine was told to fail on this prompt")
+        text, reason = self.answer(prompt, sampling.max_tokens), "stop"
+        if mentions(prompt, self.settings.refuse_on):
+            text = "I'm sorry, but I can't help with that."
+        if mentions(prompt, self.settings.truncate_on):
+            reason = "length"
+        return Reply(text, reason, len(prompt.split()), len(text.split()))
+
+    def answer(self, prompt: str, max_tokens: int) -> str:
+        """Words of the prompt in a seeded order, in the form that the prompt asks for."""
+        key = content_id(prompt)
+        self.times_asked[key] = self.times_asked.get(key, 0) + 1
+        draw = random.Random(f"{self.seed} {key} {self.times_asked[key]}")
+        words = draw.choices(prompt.split(), k=min(24, max_tokens))
+        if "## " in prompt:
+            return "\n".join(f"## Study {' '.join(words[i : i + 4])}" for i in range(0, 12, 4))
+        if "Question:" in prompt:
+            return f"Question: {' '.join(words[:10])}?\nAnswer: {' '.join(words[10:13])}"
+        return f"{' '.join(words)}."
+
+    async def close(self) -> None:
+        """Nothing was started."""
+
+
+def mentions(prompt: str, texts: list[str]) -> bool:
+    """Whether any of the texts stands in the prompt."""
+    return any(text in prompt for text in texts)

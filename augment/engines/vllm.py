@@ -1,0 +1,102 @@
+"""Drives vLLM's AsyncLLM in this process tree: continuous batching over all requests that are in flight at once."""
+
+import os
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from augment.engines.base import Sampling, VllmEngine
+from augment.errors import EngineError
+from augment.models import ModelFolder
+from augment.records import Reply
+
+if TYPE_CHECKING:
+    from vllm.v1.engine.async_llm import AsyncLLM
+
+MEMORY_SHARE_ON_CPU = 0.4
+
+
+class Vllm:
+    """One vLLM engine; starts on the first request, inside the event loop that then serves it.
+
+    On a CPU a per-request seed crashes the engine, so the engine is seeded and requests are not.
+    """
+
+    def __init__(self, settings: VllmEngine, model: ModelFolder, seed: int) -> None:
+        from transformers import AutoTokenizer
+
+        set_environment(settings)
+        self.settings, self.model, self.seed = settings, model, seed
+        self.tokenizer: Any = AutoTokenizer.from_pretrained(str(model.path))
+        self.llm: AsyncLLM | None = None
+
+    def start(self) -> "AsyncLLM":
+        """The running engine, started when it is not."""
+        if self.llm is None:
+            from vllm.engine.arg_utils import AsyncEngineArgs
+            from vllm.v1.engine.async_llm import AsyncLLM
+
+            self.llm = AsyncLLM.from_engine_args(AsyncEngineArgs(**self.engine_arguments()))
+        return self.llm
+
+    def engine_arguments(self) -> dict[str, Any]:
+        """Arguments of vLLM; the user's `options` come last and win."""
+        arguments: dict[str, Any] = {
+            "model": str(self.model.path),
+            "load_format": "safetensors",
+            "dtype": "bfloat16",
+            "max_model_len": self.settings.max_model_len,
+            "seed": self.seed,
+            "enable_prefix_caching": True,
+            "enable_log_requests": False,
+            "disable_log_stats": True,
+        }
+        if self.settings.gpus_per_actor == 0:
+            arguments |= {"enforce_eager": True, "gpu_memory_utilization": MEMORY_SHARE_ON_CPU}
+        return arguments | self.settings.options
+
+    def encode(self, prompt: str) -> list[int]:
+        """Token ids of the prompt in the model's chat template."""
+        messages = [{"role": "user", "content": prompt}]
+        ids = self.tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=True)["input_ids"]
+        return list(ids)
+
+    async def generate(self, prompt: str, sampling: Sampling) -> Reply:
+        from vllm import SamplingParams
+
+        ids = self.encode(prompt)
+        room = self.settings.max_model_len - len(ids)
+        if room < sampling.max_tokens:  # an oversized request would end the engine: it never gets there
+            raise EngineError(
+                f"a prompt of {len(ids)} tokens leaves {room} of {self.settings.max_model_len} for the reply",
+                "lower augment.chunks.max_tokens or augment.sampling.max_tokens, or raise engine.max_model_len",
+            )
+        params = SamplingParams(
+            temperature=sampling.temperature, top_p=sampling.top_p, max_tokens=sampling.max_tokens
+        )
+        final = None
+        async for final in self.start().generate({"prompt_token_ids": ids}, params, uuid.uuid4().hex):
+            pass
+        assert final is not None
+        best = final.outputs[0]
+        return Reply(best.text.strip(), best.finish_reason or "abort", len(ids), len(best.token_ids))
+
+    async def close(self) -> None:
+        if self.llm is not None:
+            self.llm.shutdown()
+            self.llm = None
+
+
+def set_environment(settings: VllmEngine) -> None:
+    """What vLLM reads from the environment, before it is imported; what the user set stays."""
+    cores = ",".join(str(core) for core in sorted(os.sched_getaffinity(0)))
+    defaults = {
+        "VLLM_NO_USAGE_STATS": "1",
+        "VLLM_LOGGING_LEVEL": "ERROR",
+        "HF_HUB_OFFLINE": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+    }
+    if settings.gpus_per_actor == 0:
+        defaults |= {"VLLM_CPU_OMP_THREADS_BIND": cores, "VLLM_CPU_KVCACHE_SPACE": str(settings.kv_cache_gib)}
+        os.environ.pop("OMP_NUM_THREADS", None)  # Ray sets it to 1 in its workers
+    for name, value in defaults.items():
+        os.environ.setdefault(name, value)

@@ -1,0 +1,23 @@
+"""The rules in the order in which they are asked; the first that objects names the reason."""
+
+from augment.filters.base import Filters, Rule
+from augment.filters.boilerplate import boilerplate, refusal
+from augment.filters.copy import copy
+from augment.filters.length import too_short
+from augment.filters.truncated import truncated
+from augment.records import Chunk, Note
+
+RULES: dict[str, Rule] = {
+    "truncated": truncated,
+    "refusal": refusal,
+    "boilerplate": boilerplate,
+    "too_short": too_short,
+    "copy": copy,
+}
+
+
+def find_reason(note: Note, chunk: Chunk, options: Filters, exempt: frozenset[str]) -> str:
+    """Why the note is rejected, "" when it is kept."""
+    if note.problem:
+        return note.problem
+    return next((n for n, objects in RULES.items() if n not in exempt and objects(note, chunk, options)), "")

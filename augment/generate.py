@@ -1,0 +1,155 @@
+"""Runs a plan on Ray Data: an actor pool of engines does the units and stages shards, the driver commits them."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import ray
+import ray.data
+from filelock import FileLock, Timeout
+from ray.data import ActorPoolStrategy
+
+from augment.engines.base import start_engine
+from augment.errors import DatasetError, EngineError
+from augment.filters.duplicate import duplicate_key
+from augment.plan import Plan
+from augment.progress import Progress, Tally
+from augment.records import Unit
+from augment.settings import save_settings
+from augment.shards import NoteStore, Row, SPLITS, STAGING, read_table, stage_rows, write_json
+from augment.study import Study
+
+SHARDS_IN_FLIGHT = 16  # shards that one actor works on at once: keeps the engine's batch full to the end of each
+OBJECT_STORE_BYTES = 256 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one run of `augment` did."""
+
+    folder: Path
+    finished_before: int
+    tally: Tally
+    superseded: int
+
+
+class StudyActor:
+    """One engine in a Ray actor. A call does a block of units and stages their rows as one pair of shards."""
+
+    def __init__(self, plan: Plan, folder: Path) -> None:
+        engine = start_engine(plan.settings.augment.engine, plan.model, plan.settings.seed)
+        self.units, self.folder = plan.units, folder
+        self.study = Study(plan.settings, plan.templates, plan.model, engine)
+
+    async def __call__(self, block: pa.Table) -> pa.Table:
+        units: list[Unit] = [self.units[i] for i in block["unit"].to_pylist()]
+        rows = await self.study.do_all(units)
+        keys = [duplicate_key(r["document_id"], r["text"]) for r in rows if r["verdict"] == "kept"]
+        done = {
+            "shard": stage_rows(self.folder, rows),
+            "units": len(units),
+            "kept": len(keys),
+            "rejected": len(rows) - len(keys),
+            "prompt_tokens": sum(r["prompt_tokens"] for r in rows),
+            "completion_tokens": sum(r["completion_tokens"] for r in rows),
+            "keys": keys,
+        }
+        return pa.Table.from_pylist([done])
+
+
+def generate(plan: Plan) -> Outcome:
+    """Do every unit of the plan that the dataset does not hold yet.
+
+    Raises DatasetError when another process writes the same folder, EngineError when the engine dies.
+    """
+    plan.out.mkdir(parents=True, exist_ok=True)
+    folder = (plan.out / "notes").resolve()
+    try:
+        with FileLock(plan.out / ".augment.lock", timeout=0):
+            save_settings(plan.settings, plan.out / "augment.yaml")
+            store = NoteStore(folder)
+            superseded = store.supersede({unit.id for unit in plan.units})
+            done = store.finished_units()
+            todo = [i for i, unit in enumerate(plan.units) if unit.id not in done]
+            tally = commit_all(plan, store, todo) if todo else Tally()
+            return Outcome(folder, len(plan.units) - len(todo), tally, superseded)
+    except Timeout:
+        raise DatasetError(f"another process writes {plan.out}", "wait for it, or use --set out=FOLDER") from None
+
+
+def commit_all(plan: Plan, store: NoteStore, todo: list[int]) -> Tally:
+    """Commit each staged shard as it comes, duplicates moved to `rejected`."""
+    seen = store.kept_keys(lambda row: duplicate_key(row["document_id"], row["text"]))
+    with Progress(len(todo)) as progress:
+        for done in run_units(plan, store.folder, todo):
+            num_duplicates = reject_duplicates(store.folder, done["shard"], done["keys"], seen)
+            store.commit(done["shard"])
+            progress.add(done, num_duplicates)
+        tally = progress.tally
+    write_json(asdict(tally), plan.out / "generation.json")
+    return tally
+
+
+def run_units(plan: Plan, folder: Path, todo: list[int]) -> Iterator[dict[str, Any]]:
+    """One record per staged shard, in the order in which they are done."""
+    start_ray()
+    engine = plan.settings.augment.engine
+    num_blocks = -(-len(todo) // plan.settings.augment.units_per_shard)
+    staged = ray.data.from_items([{"unit": i} for i in todo], override_num_blocks=num_blocks).map_batches(
+        StudyActor,
+        batch_size=None,
+        batch_format="pyarrow",
+        fn_constructor_args=(plan, folder),
+        compute=ActorPoolStrategy(
+            size=engine.actors,
+            max_tasks_in_flight_per_actor=SHARDS_IN_FLIGHT,
+            max_concurrent_calls_per_actor=SHARDS_IN_FLIGHT,
+        ),
+        num_cpus=1,
+        num_gpus=engine.gpus_per_actor or None,
+    )
+    try:
+        yield from staged.iter_rows()
+    except ray.exceptions.RayError as error:
+        reason = str(error).strip().splitlines()[-1][:200]
+        todo_next = "run the same command again: finished units are kept"
+        raise EngineError(f"the generation engine died ({reason})", todo_next) from error
+
+
+def start_ray() -> None:
+    """Join the cluster of this job where there is one, else start a small one on this machine."""
+    if ray.is_initialized():
+        return
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+    if "RAY_ADDRESS" in os.environ:
+        ray.init(**quiet)
+    else:
+        ray.init(**quiet, include_dashboard=False, object_store_memory=OBJECT_STORE_BYTES)
+
+
+def reject_duplicates(folder: Path, shard: str, keys: list[str], seen: set[str]) -> int:
+    """Mark those kept rows of a staged shard whose key was seen before; the shard is rewritten only if there are any.
+
+    Returns their number; `seen` learns the shard's keys.
+    """
+    repeated = [key in seen or key in keys[:i] for i, key in enumerate(keys)]
+    seen.update(keys)
+    if any(repeated):
+        paths = [folder / STAGING / f"{split}-{shard}" for split in SPLITS]
+        kept, rejected = (read_table(path).to_pylist() for path in paths)
+        for row, again in zip(kept, repeated, strict=True):
+            if again:
+                row.update(verdict="rejected", reason="duplicate")
+        restage(folder, shard, [*kept, *rejected])
+    return sum(repeated)
+
+
+def restage(folder: Path, shard: str, rows: list[Row]) -> None:
+    """Replace a staged pair of shards by one with these rows."""
+    name = stage_rows(folder, rows)
+    for split in SPLITS:
+        os.replace(folder / STAGING / f"{split}-{name}", folder / STAGING / f"{split}-{shard}")

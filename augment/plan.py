@@ -1,0 +1,91 @@
+"""Turns documents and settings into the units of a run, with ids that hash everything a note depends on."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from augment.chunks import split_document
+from augment.config import Augment, AugmentFile
+from augment.documents import read_documents
+from augment.engines.base import EchoEngine
+from augment.errors import ConfigError, DocumentError
+from augment.models import ModelFolder, find_model
+from augment.records import Chunk, Document, Unit, content_id
+from augment.strategies.registry import STRATEGIES
+from augment.templates import Template, load_template
+
+PROMPT_TOKENS = 250  # what the chat format and the longest shipped template take, with room to spare
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that a run will do: units in document order, the templates they ask with, and the model."""
+
+    settings: AugmentFile
+    out: Path
+    model: ModelFolder | None
+    templates: dict[str, Template]
+    documents: list[Document]
+    skipped: list[DocumentError]
+    chunks: list[Chunk]
+    units: list[Unit]
+
+
+def make_plan(settings: AugmentFile, base: Path) -> Plan:
+    """Read and split the documents and list every unit; nothing is written and no engine starts.
+
+    Paths of inputs are relative to `base`, the pipeline file's folder; `out` is relative to the current folder.
+    """
+    options = settings.augment
+    chosen = options.chosen_strategies()
+    if not chosen:
+        raise ConfigError("augment.strategies names no strategy", f"add one of {', '.join(STRATEGIES)}")
+    check_budget(options)
+    folder = base / options.prompts if options.prompts else None
+    templates = {t: load_template(t, folder) for name in chosen for t in STRATEGIES[name].templates}
+    documents, skipped = read_documents(options.documents, base)
+    model = None if isinstance(options.engine, EchoEngine) else find_model(settings.model)
+    count = token_counter(model)
+    chunks = [c for document in documents for c in split_document(document, options.chunks, count)]
+    units = [unit for chunk in chunks for unit in plan_units(chunk, settings, templates, model)]
+    return Plan(settings, Path(settings.out), model, templates, documents, skipped, chunks, units)
+
+
+def check_budget(options: Augment) -> None:
+    """A chunk, its prompt and its reply must fit the engine's context."""
+    need = options.chunks.max_tokens + options.sampling.max_tokens + PROMPT_TOKENS
+    if need > options.engine.max_model_len:
+        raise ConfigError(
+            f"a chunk of {options.chunks.max_tokens} tokens with prompt and reply needs {need} tokens of context, "
+            f"augment.engine.max_model_len is {options.engine.max_model_len}",
+            "lower augment.chunks.max_tokens or augment.sampling.max_tokens, or raise max_model_len",
+        )
+
+
+def plan_units(
+    chunk: Chunk, settings: AugmentFile, templates: dict[str, Template], model: ModelFolder | None
+) -> list[Unit]:
+    """The chunk's units: every strategy, every round."""
+    shared = [settings.augment.engine.kind, settings.augment.sampling.model_dump_json(), f"{settings.seed}"]
+    shared += [model.name, model.revision] if model else []
+    units = []
+    for name, options in settings.augment.chosen_strategies().items():
+        prompts = [templates[t].hash for t in STRATEGIES[name].templates]
+        parts = [chunk.document_id, f"{chunk.start}", chunk.title, chunk.text, name]
+        parts += [options.model_dump_json(exclude={"rounds"}), *prompts, *shared]
+        units += [Unit(content_id(*parts, f"{r}"), chunk, name, r) for r in range(options.rounds)]
+    return units
+
+
+def token_counter(model: ModelFolder | None) -> Callable[[str], int]:
+    """Counts tokens of the generating model; words where there is no model."""
+    if model is None:
+        return lambda text: len(text.split())
+    from tokenizers import Tokenizer
+    from transformers import AutoTokenizer
+
+    if (model.path / "tokenizer.json").is_file():
+        fast = Tokenizer.from_file(str(model.path / "tokenizer.json"))
+        return lambda text: len(fast.encode(text, add_special_tokens=False).ids)
+    slow = AutoTokenizer.from_pretrained(str(model.path))
+    return lambda text: len(slow.encode(text, add_special_tokens=False))

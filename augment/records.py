@@ -1,0 +1,71 @@
+"""The nouns of the stage, one dataclass each: document > chunk > unit > note."""
+
+from dataclasses import dataclass
+from hashlib import blake2b
+
+
+def content_id(*parts: str) -> str:
+    """Hash of texts, 32 hex digits; part borders count, so ("ab", "c") and ("a", "bc") differ."""
+    digest = blake2b(digest_size=16)
+    for part in parts:
+        data = part.encode("utf-8", "surrogatepass")
+        digest.update(len(data).to_bytes(8, "big") + data)
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One file's text. `id` is its path below the documents folder, so it stays when the folder moves."""
+
+    id: str
+    title: str
+    source: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """The span [start, end) of a document's text, in characters: `document.text[start:end] == text`."""
+
+    document_id: str
+    title: str
+    source: str
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One chunk, one strategy, one round: what is planned, done once, and resumed. `id` hashes its content."""
+
+    id: str
+    chunk: Chunk
+    strategy: str
+    round: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the engine answered, and how it came to be. Token counts are the engine's own."""
+
+    text: str
+    finish_reason: str
+    prompt_tokens: int
+    completion_tokens: int
+    template: str = ""
+    template_hash: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One generated text about a chunk.
+
+    `strategy_text` says how the chunk was studied where the strategy has variants (a style, a heading);
+    `problem` is a reason to reject it that the strategy itself saw (a reply that could not be parsed).
+    """
+
+    text: str
+    reply: Reply
+    strategy_text: str = ""
+    problem: str = ""

@@ -1,0 +1,130 @@
+"""Turns a pipeline YAML and `--set` overrides into a strict configuration model, with errors that name the line."""
+
+import difflib
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
+
+from augment.errors import ConfigError
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class Settings(BaseModel):
+    """Base of all configuration: unknown keys are errors, instances do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def find_pipeline(name: str) -> Path:
+    """Path of a pipeline file: on disk, or one that the package ships (`quickstart`, `pipelines/quickstart.yaml`)."""
+    if (path := Path(name)).is_file():
+        return path
+    shipped = Path(str(resources.files("pipelines"))) / Path(name).with_suffix(".yaml").name
+    if path.parent in (Path("."), Path("pipelines")) and shipped.is_file():
+        return shipped
+    names = ", ".join(sorted(p.stem for p in shipped.parent.glob("*.yaml")))
+    raise ConfigError(f"no pipeline file {name}", f"give the path of a YAML file or one of the shipped ones: {names}")
+
+
+def load_settings(path: Path, overrides: Sequence[str], model: type[M]) -> M:
+    """Read `path`, apply overrides (`a.b=value`, the value in YAML), validate.
+
+    Raises ConfigError naming the key, its line where the file has one, and the nearest known key.
+    """
+    text = path.read_text(encoding="utf-8")
+    data = parse_mapping(text, str(path))
+    for override in overrides:
+        apply_override(data, override)
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError(*describe(error.errors()[0], model, text, str(path))) from None
+
+
+def parse_mapping(text: str, name: str) -> dict[str, Any]:
+    """The YAML text as a mapping; the safe loader only."""
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{name}:{mark.line + 1}" if mark else name
+        raise ConfigError(f"{where} is not valid YAML ({getattr(error, 'problem', error)})", "fix that line") from None
+    if not isinstance(data, dict):
+        raise ConfigError(f"{name} holds no settings", "write `key: value` lines, see pipelines/quickstart.yaml")
+    return data
+
+
+def apply_override(data: dict[str, Any], override: str) -> None:
+    """Set `a.b=value` in nested mappings, making those that are missing."""
+    key, equals, value = override.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"--set {override} has no value", "write --set KEY.KEY=VALUE")
+    *parents, last = key.split(".")
+    for name in parents:
+        if not isinstance(data.get(name), dict):
+            data[name] = {}
+        data = data[name]
+    try:
+        data[last] = yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise ConfigError(f"--set {override} is not valid YAML", "quote the value") from None
+
+
+def describe(error: ErrorDetails, model: type[BaseModel], text: str, name: str) -> tuple[str, str]:
+    """What is wrong and what to do, of one validation error."""
+    location = [str(part) for part in error["loc"] if not str(part).startswith(("function-", "tagged-"))]
+    key = ".".join(location)
+    line = find_line(yaml.compose(text), location)
+    where = f"{name}:{line}" if line else name
+    if error["type"] == "extra_forbidden":
+        known = known_keys(model, location[:-1])
+        near = difflib.get_close_matches(location[-1], known, n=1, cutoff=0.5)
+        return f"{where}: unknown key {key}", f"did you mean {near[0]}?" if near else f"known keys: {', '.join(known)}"
+    if error["type"] == "missing":
+        return f"{where}: the key {key} is missing", "add it, see pipelines/quickstart.yaml"
+    message = error["msg"].removeprefix("Value error, ")
+    shown = repr(error["input"])
+    return f"{where}: {key} = {shown[:60]} is wrong ({message[:1].lower()}{message[1:]})", "change that value"
+
+
+def find_line(node: yaml.Node | None, location: Sequence[str]) -> int | None:
+    """Line (from 1) of the deepest part of `location` that stands in the file, None when none does."""
+    line = None
+    for part in location:
+        if not isinstance(node, yaml.MappingNode):
+            break
+        found = [(k, v) for k, v in node.value if k.value == part]
+        if not found:
+            break
+        line, node = found[0][0].start_mark.line + 1, found[0][1]
+    return line
+
+
+def known_keys(model: type[BaseModel], location: Sequence[str]) -> list[str]:
+    """The keys that the model at `location` knows."""
+    for part in location:
+        field = model.model_fields.get(part)
+        inner = [c for c in inner_models(field.annotation) if field] if field else []
+        if not inner:
+            return []
+        model = inner[0]
+    return sorted(model.model_fields)
+
+
+def inner_models(annotation: Any) -> list[type[BaseModel]]:
+    """The configuration models inside a type annotation, outermost first."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [m for part in get_args(annotation) for m in inner_models(part)]
+
+
+def save_settings(settings: BaseModel, path: Path) -> None:
+    """Write the resolved configuration beside the output it made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False), encoding="utf-8")

@@ -1,0 +1,48 @@
+"""What a strategy is: options, template names, and an async function from a chunk to notes."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from pydantic import Field
+
+from augment.engines.base import Engine, Sampling
+from augment.records import Chunk, Note, Reply
+from augment.settings import Settings
+from augment.templates import Template
+
+
+class Options(Settings):
+    """What all strategies have: how many times each chunk is studied this way."""
+
+    rounds: int = Field(default=1, ge=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Asks the engine with a template. `round` counts from 0, for strategies that vary with it."""
+
+    engine: Engine
+    sampling: Sampling
+    templates: Mapping[str, Template]
+    round: int = 0
+
+    async def __call__(self, template: str, **variables: str | int) -> Reply:
+        """The reply to the rendered template, marked with the template's name and hash."""
+        source = self.templates[template]
+        reply = await self.engine.generate(source.render(**variables), self.sampling)
+        return replace(reply, template=source.name, template_hash=source.hash)
+
+
+Study = Callable[[Chunk, Ask, Any], AsyncIterator[Note]]
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """A strategy as it is registered. `exempt` names filters that do not apply to its notes."""
+
+    name: str
+    options: type[Options]
+    study: Study
+    templates: tuple[str, ...] = ()
+    exempt: frozenset[str] = field(default_factory=frozenset)

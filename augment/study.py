@@ -1,0 +1,83 @@
+"""Does units: asks the engine by each unit's strategy, filters the notes and makes them rows of the dataset."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from augment.config import AugmentFile
+from augment.engines.base import Engine
+from augment.errors import IngrainError
+from augment.filters.boilerplate import strip_opener
+from augment.filters.registry import find_reason
+from augment.models import ModelFolder
+from augment.records import Note, Reply, Unit, content_id
+from augment.shards import Row
+from augment.strategies.base import Ask
+from augment.strategies.registry import STRATEGIES
+from augment.templates import Template
+
+TRIES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """What doing a unit takes besides the unit."""
+
+    settings: AugmentFile
+    templates: dict[str, Template]
+    model: ModelFolder | None
+    engine: Engine
+
+    async def do_all(self, units: Sequence[Unit]) -> list[Row]:
+        """Rows of many units, all in flight at once; those of one unit stand together."""
+        return [row for rows in await asyncio.gather(*(self.do(unit) for unit in units)) for row in rows]
+
+    async def do(self, unit: Unit) -> list[Row]:
+        """Rows of one unit; never none: what failed or said nothing becomes a rejected row."""
+        for attempt in range(TRIES):
+            try:
+                notes = await self.collect(unit)
+                break
+            except IngrainError as error:
+                failed = Reply(str(error), "error", 0, 0)
+                notes = [Note(str(error), failed, problem="failed")]
+        if not notes:
+            notes = [Note("", Reply("", "stop", 0, 0), problem="empty")]
+        return [self.make_row(unit, index, note) for index, note in enumerate(notes)]
+
+    async def collect(self, unit: Unit) -> list[Note]:
+        """The notes that the unit's strategy yields, openers stripped."""
+        strategy = STRATEGIES[unit.strategy]
+        options = self.settings.augment.chosen_strategies()[unit.strategy]
+        ask = Ask(self.engine, self.settings.augment.sampling, self.templates, unit.round)
+        return [replace(n, text=strip_opener(n.text)) async for n in strategy.study(unit.chunk, ask, options)]
+
+    def make_row(self, unit: Unit, index: int, note: Note) -> Row:
+        """The note with its provenance and the filters' verdict."""
+        chunk, reply = unit.chunk, note.reply
+        reason = find_reason(note, chunk, self.settings.augment.filters, STRATEGIES[unit.strategy].exempt)
+        return {
+            "text": note.text,
+            "note_id": content_id(unit.id, f"{index}"),
+            "unit_id": unit.id,
+            "document_id": chunk.document_id,
+            "title": chunk.title,
+            "source": chunk.source,
+            "start": chunk.start,
+            "end": chunk.end,
+            "strategy": unit.strategy,
+            "strategy_text": note.strategy_text,
+            "round": unit.round,
+            "template": reply.template,
+            "template_hash": reply.template_hash,
+            "engine": self.settings.augment.engine.kind,
+            "model": self.model.name if self.model else "",
+            "model_revision": self.model.revision if self.model else "",
+            "sampling": json.dumps(self.settings.augment.sampling.model_dump()),
+            "finish_reason": reply.finish_reason,
+            "prompt_tokens": reply.prompt_tokens,
+            "completion_tokens": reply.completion_tokens,
+            "verdict": "rejected" if reason else "kept",
+            "reason": reason,
+        }

@@ -1,0 +1,51 @@
+"""Turns a prompt template and a chunk into the text of a request, in a jinja2 sandbox: templates are hostile input."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+
+from jinja2 import StrictUndefined, TemplateError as JinjaError
+from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
+
+from augment.errors import TemplateError
+from augment.records import content_id
+
+
+@dataclass(frozen=True)
+class Template:
+    """One prompt: its name, its source, and the hash of the source that is stored with every note."""
+
+    name: str
+    source: str
+
+    @cached_property
+    def hash(self) -> str:
+        """Hash of the template's source, 16 hex digits."""
+        return content_id(self.source)[:16]
+
+    def render(self, **variables: str | int) -> str:
+        """The prompt. Only text and numbers go in, so a template finds no object to reach through.
+
+        Raises TemplateError for a missing variable, a syntax error or a forbidden attribute.
+        """
+        environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
+        environment.globals = {"range": environment.globals["range"]}
+        try:
+            return environment.from_string(self.source).render(**variables).strip()
+        except (JinjaError, SecurityError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
+            line = getattr(error, "lineno", None)
+            where = f"template {self.name}" + (f", line {line}" if line else "")
+            known = ", ".join(sorted(variables))
+            raise TemplateError(f"{where}: {error}", f"known variables: {known}") from None
+
+
+def load_template(name: str, folder: Path | None = None) -> Template:
+    """The template `name` from the user's folder, else from those that the package ships."""
+    shipped = resources.files("prompts") / f"{name}.jinja"
+    own = folder / f"{name}.jinja" if folder else None
+    if own and own.is_file():
+        return Template(name, own.read_text(encoding="utf-8"))
+    if shipped.is_file():
+        return Template(name, shipped.read_text(encoding="utf-8"))
+    raise TemplateError(f"no prompt template {name}", f"write {own or 'prompts'}/{name}.jinja")

@@ -1,0 +1,183 @@
+"""Turns each run's `evaluation.json` into one typed, frozen record: all that the report knows about a run."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from augment.errors import DatasetError
+from train.report.fields import REMEDY, Fields
+
+Phrasing = Literal["cue", "held_out", "reversed"]
+Kind = Literal["cue", "held_out", "reversed", "known"]
+PHRASINGS: tuple[Phrasing, ...] = get_args(Phrasing)
+KINDS: tuple[Kind, ...] = get_args(Kind)
+BASE_METHOD = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """Exact match and token F1, as shares between 0 and 1, over n questions of one phrasing."""
+
+    em: float
+    f1: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """`kept` is the share of the `num_known` questions that the base model answers; `f1` is over all n."""
+
+    kept: float
+    num_known: int
+    f1: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class General:
+    """Next-token loss in nats on general text that no method trained on."""
+
+    nll: float
+    perplexity: float
+    num_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one run answered to one question. The text is model output: never trust it, always escape it."""
+
+    id: str
+    document: str
+    kind: Kind
+    prompt: str
+    expected: tuple[str, ...]
+    answer: str
+    em: bool
+    f1: float
+
+    @property
+    def question(self) -> tuple[Kind, str, str]:
+        """Identifies the question across runs: one fact may be asked in several phrasings under one id."""
+        return self.kind, self.id, self.prompt
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """One evaluated run; the base model is the run whose method is `none`."""
+
+    run: str
+    method: str
+    seed: int
+    model: str
+    model_revision: str
+    settings: dict[str, Any]
+    tokens_trained: int
+    train_sec: float
+    trainable_parameters: int
+    learning: dict[Phrasing, Recall]
+    retention: Retention
+    general: General
+    answers: tuple[Answer, ...]
+
+    @property
+    def is_base(self) -> bool:
+        return self.method == BASE_METHOD
+
+
+@dataclass(frozen=True, slots=True)
+class NoteCounts:
+    """The dataset trained on: notes by verdict and strategy, who wrote them, and the tokens of those kept."""
+
+    kept: int
+    rejected_by_reason: dict[str, int]
+    kept_by_strategy: dict[str, int]
+    generator: str
+    tokens: int
+
+
+def read_runs(folder: Path) -> list[RunResult]:
+    """Every run below `folder`, by path; hidden folders, where unfinished runs stand, are passed over."""
+    paths = [path for path in sorted(folder.rglob("evaluation.json")) if not _is_hidden(path, folder)]
+    if not paths:
+        raise DatasetError(f"{folder} holds no evaluation.json", "evaluate at least the base model first")
+    return [read_run(path) for path in paths]
+
+
+def read_run(path: Path) -> RunResult:
+    """Read one `evaluation.json`; DatasetError names file and key. Keys beyond the schema are left unread."""
+    fields = Fields(_load_object(path), path)
+    learning, retention, general = (fields.child(key) for key in ("learning", "retention", "general"))
+    return RunResult(
+        run=fields.text("run"),
+        method=fields.text("method"),
+        seed=fields.count("seed"),
+        model=fields.text("model"),
+        model_revision=fields.text("model_revision"),
+        settings=fields.child("settings").values,
+        tokens_trained=fields.count("tokens_trained"),
+        train_sec=fields.number("train_sec"),
+        trainable_parameters=fields.count("trainable_parameters"),
+        learning={phrasing: _read_recall(learning.child(phrasing)) for phrasing in PHRASINGS},
+        retention=_read_retention(retention),
+        general=General(general.positive("nll"), general.positive("perplexity"), general.count("num_tokens")),
+        answers=_read_answers(fields),
+    )
+
+
+def _is_hidden(path: Path, folder: Path) -> bool:
+    return any(part.startswith(".") for part in path.relative_to(folder).parts)
+
+
+def _load_object(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read: {error.strerror}", REMEDY) from error
+    except ValueError as error:
+        raise DatasetError(f"{path} is not JSON: {error}", REMEDY) from error
+    if not isinstance(values, dict):
+        raise DatasetError(f"{path} must hold one JSON object", REMEDY)
+    return values
+
+
+def _read_recall(fields: Fields) -> Recall:
+    return Recall(fields.share("em"), fields.share("f1"), fields.count("n"))
+
+
+def _read_retention(fields: Fields) -> Retention:
+    return Retention(fields.share("kept"), fields.count("num_known"), fields.share("f1"), fields.count("n"))
+
+
+def _read_answers(fields: Fields) -> tuple[Answer, ...]:
+    """Questions must differ within a run, else before and after could not be paired."""
+    answers = tuple(_read_answer(child) for child in fields.children("answers"))
+    seen: set[tuple[Kind, str, str]] = set()
+    for answer in answers:
+        if answer.question in seen:
+            where = f"{fields.path}: the {answer.kind} question {answer.id!r}"
+            raise DatasetError(f"{where} is answered twice", REMEDY)
+        seen.add(answer.question)
+    return answers
+
+
+def _read_answer(fields: Fields) -> Answer:
+    return Answer(
+        id=fields.text("id"),
+        document=fields.text("document"),
+        kind=_read_kind(fields),
+        prompt=fields.text("prompt"),
+        expected=fields.texts("expected"),
+        answer=fields.text("answer"),
+        em=fields.flag("em"),
+        f1=fields.share("f1"),
+    )
+
+
+def _read_kind(fields: Fields) -> Kind:
+    name = fields.text("kind")
+    for kind in KINDS:
+        if kind == name:
+            return kind
+    where = f"{fields.path}: the key '{fields.place}kind'"
+    raise DatasetError(f"{where} must be one of {', '.join(KINDS)}, not {name[:60]!r}", REMEDY)
