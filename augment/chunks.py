@@ -1,8 +1,9 @@
 """Turns a document into chunks of at most `max_tokens`, cut between sentences and paragraphs by semchunk."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
-import semchunk
+from semchunk.semchunk import chunkerify
 from pydantic import Field
 
 from augment.records import Chunk, Document
@@ -15,10 +16,12 @@ class Chunks(Settings):
     max_tokens: int = Field(default=400, ge=16)
 
 
-def split_document(document: Document, options: Chunks, count_tokens: Callable[[str], int]) -> Iterator[Chunk]:
+def split_document(
+    document: Document, options: Chunks, count_tokens: Callable[[str], int]
+) -> Iterator[Chunk]:
     """The document's chunks in order; `document.text[c.start:c.end] == c.text` holds for each."""
-    chunker = semchunk.chunkerify(count_tokens, options.max_tokens)
-    texts, offsets = chunker(document.text, offsets=True)
-    for text, (start, end) in zip(texts, offsets, strict=True):
+    chunker = chunkerify(count_tokens, options.max_tokens)
+    pieces: Any = chunker(document.text, offsets=True)
+    for text, (start, end) in zip(*pieces, strict=True):
         assert document.text[start:end] == text
         yield Chunk(document.id, document.title, document.source, start, end, text)

@@ -13,8 +13,9 @@ from augment.settings import Settings
 from augment.strategies.base import Options
 from augment.strategies.registry import STRATEGIES
 
+OPTIONS: dict[str, Any] = {n: (s.options | None, None) for n, s in STRATEGIES.items()}
 StrategyOptions: type[BaseModel] = create_model(
-    "StrategyOptions", __base__=Settings, __module__=__name__, **{n: (s.options | None, None) for n, s in STRATEGIES.items()}
+    "StrategyOptions", __base__=Settings, __module__=__name__, **OPTIONS
 )
 
 

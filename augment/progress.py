@@ -12,7 +12,9 @@ from rich.progress import Progress as RichProgress
 
 @dataclass(slots=True)
 class Tally:
-    """Sums over the shards of one run. Tokens are the engine's own counts, `seconds` wall time with engine start."""
+    """Sums over the shards of one run. Tokens are the engine's own counts, `seconds` wall time with engine
+    start.
+    """
 
     units: int = 0
     kept: int = 0
@@ -64,4 +66,5 @@ class Progress:
     def rates(self) -> str:
         """Notes and written tokens per second so far."""
         tally, seconds = self.tally, max(self.tally.seconds, 1e-9)
-        return f"{(tally.kept + tally.rejected) / seconds:.1f} notes/s  {tally.completion_tokens / seconds:.0f} tokens/s"
+        notes, tokens = tally.kept + tally.rejected, tally.completion_tokens
+        return f"{notes / seconds:.1f} notes/s  {tokens / seconds:.0f} tokens/s"

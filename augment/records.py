@@ -37,7 +37,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One chunk, one strategy, one round: what is planned, done once, and resumed. `id` hashes its content."""
+    """One chunk, one strategy, one round: planned, done once, resumed. `id` hashes its content."""
 
     id: str
     chunk: Chunk

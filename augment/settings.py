@@ -1,4 +1,4 @@
-"""Turns a pipeline YAML and `--set` overrides into a strict configuration model, with errors that name the line."""
+"""Turns a pipeline YAML and `--set` overrides into a strict model, with errors that name the line."""
 
 import difflib
 from collections.abc import Sequence
@@ -22,14 +22,16 @@ class Settings(BaseModel):
 
 
 def find_pipeline(name: str) -> Path:
-    """Path of a pipeline file: on disk, or one that the package ships (`quickstart`, `pipelines/quickstart.yaml`)."""
+    """Path of a pipeline file: on disk, or one that the package ships (`quickstart`)."""
     if (path := Path(name)).is_file():
         return path
     shipped = Path(str(resources.files("pipelines"))) / Path(name).with_suffix(".yaml").name
     if path.parent in (Path("."), Path("pipelines")) and shipped.is_file():
         return shipped
     names = ", ".join(sorted(p.stem for p in shipped.parent.glob("*.yaml")))
-    raise ConfigError(f"no pipeline file {name}", f"give the path of a YAML file or one of the shipped ones: {names}")
+    raise ConfigError(
+        f"no pipeline file {name}", f"give the path of a YAML file or one of the shipped ones: {names}"
+    )
 
 
 def load_settings(path: Path, overrides: Sequence[str], model: type[M]) -> M:
@@ -54,9 +56,13 @@ def parse_mapping(text: str, name: str) -> dict[str, Any]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{name}:{mark.line + 1}" if mark else name
-        raise ConfigError(f"{where} is not valid YAML ({getattr(error, 'problem', error)})", "fix that line") from None
+        raise ConfigError(
+            f"{where} is not valid YAML ({getattr(error, 'problem', error)})", "fix that line"
+        ) from None
     if not isinstance(data, dict):
-        raise ConfigError(f"{name} holds no settings", "write `key: value` lines, see pipelines/quickstart.yaml")
+        raise ConfigError(
+            f"{name} holds no settings", "write `key: value` lines, see pipelines/quickstart.yaml"
+        )
     return data
 
 
@@ -85,7 +91,10 @@ def describe(error: ErrorDetails, model: type[BaseModel], text: str, name: str) 
     if error["type"] == "extra_forbidden":
         known = known_keys(model, location[:-1])
         near = difflib.get_close_matches(location[-1], known, n=1, cutoff=0.5)
-        return f"{where}: unknown key {key}", f"did you mean {near[0]}?" if near else f"known keys: {', '.join(known)}"
+        return (
+            f"{where}: unknown key {key}",
+            f"did you mean {near[0]}?" if near else f"known keys: {', '.join(known)}",
+        )
     if error["type"] == "missing":
         return f"{where}: the key {key} is missing", "add it, see pipelines/quickstart.yaml"
     message = error["msg"].removeprefix("Value error, ")

@@ -1,4 +1,4 @@
-"""Stores notes as a Hugging Face DatasetDict of Arrow shards that is valid at every moment, and is its own ledger.
+"""Stores notes as a Hugging Face DatasetDict of Arrow shards, valid at every moment and its own ledger.
 
     notes/
       dataset_dict.json, README.md     what load_from_disk and load_dataset read first
@@ -10,7 +10,7 @@ A commit is one pair of shards with the same name, one in each split, so that a 
 1. write both below `.staging`, fsync;
 2. rename both into their split;
 3. rewrite `rejected/state.json`, then `train/state.json`, each by temp + rename.
-`train/state.json` is the commit point: on open, `rejected` is set to the same names and every other shard is removed.
+`train/state.json` is the commit point: on open, `rejected` is set to its names, all other shards are removed.
 """
 
 import json
@@ -22,8 +22,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.compute as pc  # type: ignore[import-untyped]
 
 from augment.errors import DatasetError
 
@@ -70,8 +70,9 @@ configs:
 ---
 # Notes about documents
 
-Written by ingrain. `train` holds the notes that passed every filter, `rejected` those that did not, with the `reason`.
-Each row names its document, the characters `start` to `end` it came from, strategy, template hash, model and sampling.
+Written by ingrain. `train` holds the notes that passed every filter, `rejected` those that did not, with the
+`reason`. Each row names its document, the characters `start` to `end` it came from, strategy, template hash,
+model and sampling.
 """
 
 
@@ -90,7 +91,9 @@ def read_table(path: Path) -> pa.Table:
         with pa.memory_map(str(path)) as source:
             return pa.ipc.open_stream(source).read_all()
     except (pa.ArrowInvalid, OSError) as error:
-        raise DatasetError(f"{path} is not a whole shard ({error})", "delete it and run augment again") from None
+        raise DatasetError(
+            f"{path} is not a whole shard ({error})", "delete it and run augment again"
+        ) from None
 
 
 def write_json(data: Any, path: Path) -> None:
@@ -160,7 +163,10 @@ class NoteStore:
         staging = self.folder / STAGING
         staging.mkdir(exist_ok=True)
         for split in SPLITS:
-            for path in [*(self.folder / split).glob("*.arrow"), *(self.folder / split).glob(".state.json.*")]:
+            for path in [
+                *(self.folder / split).glob("*.arrow"),
+                *(self.folder / split).glob(".state.json.*"),
+            ]:
                 if path.name not in self.names:
                     path.unlink()
         for path in staging.iterdir():
@@ -189,7 +195,7 @@ class NoteStore:
         return done
 
     def supersede(self, planned: set[str]) -> int:
-        """Move the kept notes of units outside `planned` to `rejected`, reason `superseded`; returns their number."""
+        """Move kept notes of units outside `planned` to `rejected`, reason `superseded`; returns how many."""
         moved = 0
         for name in list(self.names):
             rows = [r for split in SPLITS for r in read_table(self.folder / split / name).to_pylist()]

@@ -1,4 +1,4 @@
-"""Does units: asks the engine by each unit's strategy, filters the notes and makes them rows of the dataset."""
+"""Does units: asks the engine by each unit's strategy, filters the notes, makes them rows of the dataset."""
 
 import asyncio
 import json
@@ -35,7 +35,7 @@ class Study:
 
     async def do(self, unit: Unit) -> list[Row]:
         """Rows of one unit; never none: what failed or said nothing becomes a rejected row."""
-        for attempt in range(TRIES):
+        for _ in range(TRIES):
             try:
                 notes = await self.collect(unit)
                 break

@@ -1,15 +1,28 @@
-"""Turns a prompt template and a chunk into the text of a request, in a jinja2 sandbox: templates are hostile input."""
+"""Turns a prompt template and a chunk into a request's text, in a sandbox: templates are hostile input."""
 
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
 
-from jinja2 import StrictUndefined, TemplateError as JinjaError
-from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
+from jinja2 import StrictUndefined
+from jinja2 import TemplateError as JinjaError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from augment.errors import TemplateError
 from augment.records import content_id
+
+# What a hostile or mistaken template can raise; SecurityError is a JinjaError.
+FAILURES = (
+    JinjaError,
+    TypeError,
+    ValueError,
+    ArithmeticError,
+    LookupError,
+    AttributeError,
+    RecursionError,
+    MemoryError,
+)
 
 
 @dataclass(frozen=True)
@@ -33,7 +46,7 @@ class Template:
         environment.globals = {"range": environment.globals["range"]}
         try:
             return environment.from_string(self.source).render(**variables).strip()
-        except (JinjaError, SecurityError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
+        except FAILURES as error:
             line = getattr(error, "lineno", None)
             where = f"template {self.name}" + (f", line {line}" if line else "")
             known = ", ".join(sorted(variables))
@@ -45,7 +58,10 @@ def load_template(name: str, folder: Path | None = None) -> Template:
     shipped = resources.files("prompts") / f"{name}.jinja"
     own = folder / f"{name}.jinja" if folder else None
     if own and own.is_file():
-        return Template(name, own.read_text(encoding="utf-8"))
+        try:
+            return Template(name, own.read_text(encoding="utf-8"))
+        except UnicodeDecodeError as error:
+            raise TemplateError(f"{own} is not UTF-8 text (byte {error.start})", "save it as UTF-8") from None
     if shipped.is_file():
         return Template(name, shipped.read_text(encoding="utf-8"))
     raise TemplateError(f"no prompt template {name}", f"write {own or 'prompts'}/{name}.jinja")

@@ -1,1 +1,67 @@
-"""tmp"""
+"""The `train` command: notes to finetuned models, their evaluation, and a report."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from augment.console import Debug, Overrides, new_app, report_errors
+from augment.settings import find_pipeline, load_settings
+from train.config import TrainFile
+
+app = new_app("Write notes into a model's weights; measure what was learned and what was forgotten.")
+File = Annotated[str, typer.Argument(help="A pipeline YAML, or the name of one that ships (quickstart).")]
+
+
+def say(text: str) -> None:
+    """Print a line at once."""
+    print(text, flush=True)
+
+
+@app.command()
+@report_errors
+def run(file: File, overrides: Overrides = None, debug: Debug = False) -> None:
+    """Train every method of the file on the notes; finished runs are kept."""
+    settings = load_settings(path := find_pipeline(file), overrides or [], TrainFile)
+    from train.stage import Stage, train_all
+
+    train_all(Stage(settings, path.parent), say)
+
+
+@app.command()
+@report_errors
+def evaluate(file: File, overrides: Overrides = None, debug: Debug = False) -> None:
+    """Measure recall and forgetting of the base model and of every run."""
+    settings = load_settings(path := find_pipeline(file), overrides or [], TrainFile)
+    from train.stage import Stage, evaluate_all
+
+    evaluate_all(Stage(settings, path.parent), say)
+
+
+@app.command()
+@report_errors
+def report(file: File, overrides: Overrides = None, debug: Debug = False) -> None:
+    """Write report.html, report.md, report.json and plots; print the headline table."""
+    settings = load_settings(path := find_pipeline(file), overrides or [], TrainFile)
+    from train.stage import Stage, report_all
+
+    report_all(Stage(settings, path.parent), say)
+
+
+@app.command()
+@report_errors
+def ask(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, e.g. runs/quickstart/train/memory.")],
+    question: Annotated[str, typer.Argument(help="The question.")],
+    debug: Debug = False,
+) -> None:
+    """Ask a finetuned model one question."""
+    from train.checkpoint import load_run
+    from train.evaluate.answers import complete, question_prompt
+
+    loaded, _ = load_run(folder)
+    print(complete(loaded, [question_prompt(question)], max_new_tokens=24, batch_size=1)[0])
+
+
+if __name__ == "__main__":
+    app()

@@ -37,20 +37,20 @@ class VllmEngine(Settings):
     actors: int = Field(default=1, ge=1)
     gpus_per_actor: float = Field(default=0, ge=0)
     kv_cache_gib: int = Field(default=2, ge=1)
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = Field(default_factory=dict)
 
 
 class EchoEngine(Settings):
-    """A fake that answers from the prompt's own words; `fail_on`, `refuse_on`, `truncate_on` match prompt text."""
+    """A fake that answers from the prompt's own words; `fail_on` and its kin match prompt text."""
 
     kind: Literal["echo"] = "echo"
     max_model_len: int = 2048
     actors: int = Field(default=1, ge=1)
     gpus_per_actor: float = 0
     delay_sec: float = Field(default=0, ge=0)
-    fail_on: list[str] = []
-    refuse_on: list[str] = []
-    truncate_on: list[str] = []
+    fail_on: list[str] = Field(default_factory=list)
+    refuse_on: list[str] = Field(default_factory=list)
+    truncate_on: list[str] = Field(default_factory=list)
 
 
 EngineSettings = Annotated[VllmEngine | EchoEngine, Field(discriminator="kind")]

@@ -1,4 +1,4 @@
-"""A deterministic fake engine: replies are made of the prompt's own words, failures happen where they are asked for."""
+"""A deterministic fake engine: replies of the prompt's own words, failures where they are asked for."""
 
 import asyncio
 import random

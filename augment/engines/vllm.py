@@ -1,4 +1,4 @@
-"""Drives vLLM's AsyncLLM in this process tree: continuous batching over all requests that are in flight at once."""
+"""Drives vLLM's AsyncLLM in this process tree: continuous batching over all requests in flight."""
 
 import os
 import uuid
@@ -57,15 +57,16 @@ class Vllm:
     def encode(self, prompt: str) -> list[int]:
         """Token ids of the prompt in the model's chat template."""
         messages = [{"role": "user", "content": prompt}]
-        ids = self.tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=True)["input_ids"]
-        return list(ids)
+        encoded = self.tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=True)
+        return list(encoded["input_ids"])
 
     async def generate(self, prompt: str, sampling: Sampling) -> Reply:
         from vllm import SamplingParams
 
         ids = self.encode(prompt)
         room = self.settings.max_model_len - len(ids)
-        if room < sampling.max_tokens:  # an oversized request would end the engine: it never gets there
+        # An oversized request would end the engine: it never gets there.
+        if room < sampling.max_tokens:
             raise EngineError(
                 f"a prompt of {len(ids)} tokens leaves {room} of {self.settings.max_model_len} for the reply",
                 "lower augment.chunks.max_tokens or augment.sampling.max_tokens, or raise engine.max_model_len",
@@ -74,8 +75,8 @@ class Vllm:
             temperature=sampling.temperature, top_p=sampling.top_p, max_tokens=sampling.max_tokens
         )
         final = None
-        async for final in self.start().generate({"prompt_token_ids": ids}, params, uuid.uuid4().hex):
-            pass
+        async for output in self.start().generate({"prompt_token_ids": ids}, params, uuid.uuid4().hex):
+            final = output
         assert final is not None
         best = final.outputs[0]
         return Reply(best.text.strip(), best.finish_reason or "abort", len(ids), len(best.token_ids))

@@ -1,4 +1,4 @@
-"""Strips an assistant's opening line ("Sure, here is ..."), and rejects refusals and what is only boilerplate."""
+"""Strips an assistant's opening line ("Sure, here is ..."), rejects refusals and boilerplate."""
 
 import re
 
@@ -16,7 +16,9 @@ REFUSAL = re.compile(
     r"(?:help|assist|provide|do|fulfil)|as an ai\b|as a language model\b)",
     re.IGNORECASE,
 )
-META = re.compile(r"\A\W*(?:sure|certainly|of course|i'd be happy|i would be happy|i hope|let me know)\b", re.IGNORECASE)
+META = re.compile(
+    r"\A\W*(?:sure|certainly|of course|i'd be happy|i would be happy|i hope|let me know)\b", re.IGNORECASE
+)
 
 
 def strip_opener(text: str) -> str:

@@ -1,1 +1,1 @@
-"""Strategies: how a chunk is studied. One file each: options, the templates it asks with, an async function."""
+"""Strategies: how a chunk is studied. One file each: options, templates, an async function."""

@@ -1,9 +1,9 @@
-"""Active Reading (2508.09494): the model proposes strategies for this very chunk, then studies it with each."""
-
-import re
-from collections.abc import AsyncIterator, Iterator
+"""Active Reading (2508.09494): the model proposes strategies for this chunk, then studies it with each."""
 
 import asyncio
+import re
+from collections.abc import AsyncIterator, Iterator
+from itertools import pairwise
 
 from pydantic import Field
 
@@ -24,7 +24,9 @@ async def study(chunk: Chunk, ask: Ask, options: ActiveReading) -> AsyncIterator
 
     A list without headings becomes a rejected note, so that what could not be parsed is counted.
     """
-    plan = await ask("active_reading_strategies", title=chunk.title, chunk=chunk.text, count=options.max_strategies)
+    plan = await ask(
+        "active_reading_strategies", title=chunk.title, chunk=chunk.text, count=options.max_strategies
+    )
     strategies = list(parse_headings(plan.text, plan.finish_reason == "stop"))[: options.max_strategies]
     if not strategies:
         yield Note(plan.text, plan, problem="unparsed")
@@ -36,7 +38,7 @@ async def study(chunk: Chunk, ask: Ask, options: ActiveReading) -> AsyncIterator
 def parse_headings(text: str, complete: bool) -> Iterator[str]:
     """Each Markdown heading with the text below it; the last section of a cut reply is dropped."""
     starts = [match.start() for match in HEADING.finditer(text)]
-    sections = [text[a:b].strip() for a, b in zip(starts, [*starts[1:], len(text)], strict=True)]
+    sections = [text[a:b].strip() for a, b in pairwise([*starts, len(text)])]
     for section in sections if complete else sections[:-1]:
         yield section.lstrip("#").strip()
 

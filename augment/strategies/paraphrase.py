@@ -1,4 +1,4 @@
-"""The chunk in other words, in a style that changes with the round (rephrasing after Maini et al. 2401.16380)."""
+"""The chunk in other words, in a style that changes with the round (Maini et al. 2401.16380)."""
 
 from collections.abc import AsyncIterator
 

@@ -8,8 +8,10 @@ from pydantic import Field
 from augment.records import Chunk, Note
 from augment.strategies.base import Ask, Options, Strategy
 
+# Quantifiers side by side never match the same characters: a reply of a thousand dots must not take minutes.
 PAIR = re.compile(
-    r"^\W*(?:question|q)\W*\d*\W*[:.)]\W*(?P<question>[^\n]+\?)\W*\n+\W*(?:answer|a)\W*\d*\W*[:.)][ *]*(?P<answer>[^\n]+)",
+    r"^[^\w\n]*(?:\d+[^\w\n]+)?(?:question|q)[ *#]*(?:\d+[ *]*)?[:.)][ *]*(?P<question>[^\s*][^\n]*\?)[^\w\n]*\n"
+    r"(?:[^\w\n]*\n)*[^\w\n]*(?:answer|a)[ *#]*(?:\d+[ *]*)?[:.)][ *]*(?P<answer>[^\n]+)",
     re.IGNORECASE | re.MULTILINE,
 )
 

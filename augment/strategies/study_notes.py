@@ -1,4 +1,4 @@
-"""Bullet points of everything in the chunk, each with its subject's full name (continued pretraining on notes)."""
+"""Bullet points of everything in the chunk, each with its subject's full name."""
 
 from collections.abc import AsyncIterator
 

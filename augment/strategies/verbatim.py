@@ -1,4 +1,4 @@
-"""The chunk itself as a note: the baseline of plain continued training, and the form that trained cues quote."""
+"""The chunk itself as a note: the baseline of plain continued training, and what trained cues quote."""
 
 from collections.abc import AsyncIterator
 

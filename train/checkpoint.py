@@ -1,0 +1,81 @@
+"""Saves what a method learned as safetensors beside its settings, and loads it into a base model again."""
+
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from augment.errors import DatasetError
+from train.config import LoraOptions, MemoryOptions
+from train.loop import Trained
+from train.methods.base import Method
+from train.methods.registry import start_method
+from train.model import Loaded, load_model
+
+WEIGHTS, RECORD = "weights.safetensors", "run.json"
+OPTIONS: dict[str, type[MemoryOptions] | type[LoraOptions]] = {"memory": MemoryOptions, "lora": LoraOptions}
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a saved run says of itself."""
+
+    name: str
+    method: str
+    seed: int
+    model: str
+    model_revision: str
+    settings: dict[str, Any]
+    tokens_trained: int
+    train_sec: float
+    trainable_parameters: int
+    loss: float
+
+
+def save_run(folder: Path, run: Run, method: Method) -> None:
+    """Write the run's `checkpoint` folder whole or not at all; the record is written last."""
+    folder.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(prefix=".checkpoint-", dir=folder))
+    try:
+        save_file({n: t.detach().cpu().contiguous() for n, t in method.tensors().items()}, staging / WEIGHTS)
+        record = {name: getattr(run, name) for name in Run.__slots__}
+        (staging / RECORD).write_text(json.dumps(record, indent=2), encoding="utf-8")
+        staging.chmod(0o755)
+        shutil.rmtree(folder / "checkpoint", ignore_errors=True)
+        os.replace(staging, folder / "checkpoint")
+    except BaseException:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise
+
+
+def read_run(folder: Path) -> Run:
+    """The record of a saved run; raises DatasetError when there is none."""
+    path = folder / "checkpoint" / RECORD
+    if not path.is_file():
+        raise DatasetError(f"{folder} holds no finished run", "train it first: `train run FILE`")
+    try:
+        return Run(**json.loads(path.read_text(encoding="utf-8")))
+    except (json.JSONDecodeError, TypeError) as error:
+        raise DatasetError(f"{path} is broken ({error})", "delete the run's folder and train again") from None
+
+
+def load_run(folder: Path) -> tuple[Loaded, Run]:
+    """The base model with what the run learned. Refuses a base of another revision and damaged weights."""
+    run = read_run(folder)
+    loaded = load_model(run.model)
+    if loaded.folder.revision != run.model_revision:
+        what = f"{folder} was trained on {run.model} revision {run.model_revision}, here is {loaded.folder.revision}"
+        raise DatasetError(what, "load the same base model or train again")
+    method = start_method(loaded.network, OPTIONS[run.method].model_validate(run.settings), run.seed)
+    try:
+        method.load(load_file(folder / "checkpoint" / WEIGHTS))
+    except (SafetensorError, KeyError, RuntimeError, OSError) as error:
+        what = f"{folder}/checkpoint/{WEIGHTS} cannot be loaded ({str(error).splitlines()[0][:100]})"
+        raise DatasetError(what, "delete the run's folder and train again") from None
+    return loaded, run

@@ -1,0 +1,86 @@
+"""The `train:` and `evaluate:` parts of a pipeline file."""
+
+from typing import Any
+
+from pydantic import Field
+
+from augment.models import EMBEDDED
+from augment.settings import Settings
+
+
+class LoraOptions(Settings):
+    """LoRA on every linear layer of attention and MLP (Hu et al. 2106.09685), trained with AdamW."""
+
+    rank: int = Field(default=16, ge=1)
+    alpha: float = Field(default=32, gt=0)
+    lr: float = Field(default=5e-4, gt=0)
+
+
+class MemoryOptions(Settings):
+    """Product-key memories beside the MLPs of `layers`; `top_t` rows of each value table move per step.
+
+    `num_keys` is the number of half keys: a table has `num_keys` squared slots. `idf_power` sharpens the
+    protection of slots that the background uses.
+    """
+
+    layers: list[int] = Field(default=[3, 6, 10], min_length=1)
+    num_keys: int = Field(default=256, ge=2)
+    heads: int = Field(default=4, ge=1)
+    k: int = Field(default=16, ge=1)
+    half_key_size: int = Field(default=64, ge=2)
+    top_t: int = Field(default=3000, ge=1)
+    idf_power: float = Field(default=3.0, ge=0)
+    lr: float = Field(default=0.1, gt=0)
+
+
+class Methods(Settings):
+    """The methods to train; each named one becomes a run."""
+
+    memory: MemoryOptions | None = None
+    lora: LoraOptions | None = None
+
+
+class Data(Settings):
+    """Texts besides the notes: JSON lines, relative to the pipeline file.
+
+    `passages` (`text`): the first `num_background` are background and replay, the others are held out.
+    `questions` (`question`, `answer`): background only, disjoint from the known set.
+    `replay_share`: tokens of replay for each token of notes; they come on top.
+    """
+
+    passages: str
+    questions: str
+    num_background: int = Field(default=80, ge=1)
+    replay_share: float = Field(default=0.1, ge=0, le=10)
+    max_length: int = Field(default=256, ge=8)
+    tokens_per_batch: int = Field(default=1024, ge=16)
+
+
+class Train(Settings):
+    """How notes are written into weights: every method sees the same tokens in the same order."""
+
+    methods: Methods
+    data: Data
+    epochs: int = Field(default=5, ge=1)
+    warmup_steps: int = Field(default=5, ge=0)
+    bf16: bool = True
+
+
+class Evaluate(Settings):
+    """What is asked: `facts` about the documents that were trained, `known` general questions."""
+
+    facts: str
+    known: str
+    max_new_tokens: int = Field(default=12, ge=1)
+    batch_size: int = Field(default=32, ge=1)
+
+
+class TrainFile(Settings):
+    """A pipeline file as `train` reads it; the `augment:` part is that command's to check."""
+
+    model: str = EMBEDDED
+    out: str
+    seed: int = 0
+    augment: Any = None
+    train: Train
+    evaluate: Evaluate

@@ -1,0 +1,121 @@
+"""Turns notes and replay passages into token batches: the same for every method, in an order that the seed fixes."""
+
+import json
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from augment.errors import DatasetError
+from augment.shards import read_rows
+from train.config import Data
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Token ids (B, L) padded on the right and mask (B, L), True where a token is real."""
+
+    ids: Tensor
+    mask: Tensor
+
+    def num_tokens(self) -> int:
+        """Real tokens."""
+        return int(self.mask.sum())
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """Token sequences to train on, each at most `max_length` long."""
+
+    notes: list[list[int]]
+    replay: list[list[int]]
+    documents: list[str]
+
+
+def read_lines(path: Path, *keys: str) -> list[dict[str, Any]]:
+    """The objects of a JSON lines file, each with all of `keys`; raises DatasetError naming the line."""
+    if not path.is_file():
+        raise DatasetError(f"no file {path}", "paths are relative to the pipeline file")
+    rows = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            row = json.loads(line)
+            missing = [key for key in keys if key not in row]
+        except (json.JSONDecodeError, TypeError) as error:
+            raise DatasetError(f"{path}:{number} is not a JSON object ({error})", "fix that line") from None
+        if missing:
+            raise DatasetError(f"{path}:{number} has no {missing[0]}", f"each line needs {', '.join(keys)}")
+        rows.append(row)
+    return rows
+
+
+def read_corpus(notes: Path, base: Path, options: Data, tokenizer: Any) -> Corpus:
+    """The kept notes of a dataset, and the replay passages. Raises DatasetError when no note was kept."""
+    rows = list(read_rows(notes, "train", ["text", "document_id"]))
+    if not rows:
+        raise DatasetError(f"{notes} holds no kept note", "see the reasons with `augment run`, change the filters")
+    passages = read_lines(base / options.passages, "text")[: options.num_background]
+    return Corpus(
+        notes=encode_windows([row["text"] for row in rows], tokenizer, options.max_length),
+        replay=encode_windows([p["text"] for p in passages], tokenizer, options.max_length),
+        documents=sorted({row["document_id"] for row in rows}),
+    )
+
+
+def encode_windows(texts: Sequence[str], tokenizer: Any, max_length: int) -> list[list[int]]:
+    """Each text's tokens and an end token, cut into windows of `max_length`: no token is dropped."""
+    windows = []
+    for text in texts:
+        ids = [*tokenizer(text, verbose=False).input_ids, tokenizer.eos_token_id]
+        windows += [ids[i : i + max_length] for i in range(0, len(ids), max_length)]
+    return [w for w in windows if len(w) > 1]
+
+
+def epoch_batches(corpus: Corpus, options: Data, seed: int, epoch: int) -> Iterator[Batch]:
+    """One pass over the notes with replay mixed in. Sequences of like length share a batch; batches are shuffled."""
+    draw = random.Random(f"{seed} {epoch}")
+    sequences = [*corpus.notes, *draw_replay(corpus, options.replay_share, draw)]
+    sequences.sort(key=lambda s: (len(s) + draw.uniform(-8, 8), draw.random()))
+    groups = list(group_by_tokens(sequences, options.tokens_per_batch))
+    draw.shuffle(groups)
+    return map(pad, groups)
+
+
+def draw_replay(corpus: Corpus, share: float, draw: random.Random) -> list[list[int]]:
+    """Replay sequences of `share` times the notes' tokens: whole passes over the passages, then a part of one."""
+    budget = share * sum(map(len, corpus.notes))
+    chosen: list[list[int]] = []
+    while budget > 0 and corpus.replay:
+        for sequence in draw.sample(corpus.replay, len(corpus.replay)):
+            if budget <= 0:
+                break
+            chosen.append(sequence)
+            budget -= len(sequence)
+    return chosen
+
+
+def group_by_tokens(sequences: Sequence[list[int]], budget: int) -> Iterator[list[list[int]]]:
+    """Groups whose padded size stays within the budget (a single longer sequence makes its own group)."""
+    group: list[list[int]] = []
+    for sequence in sequences:
+        if group and max(len(sequence), *map(len, group)) * (len(group) + 1) > budget:
+            yield group
+            group = []
+        group.append(sequence)
+    if group:
+        yield group
+
+
+def pad(sequences: Sequence[list[int]]) -> Batch:
+    """The sequences as one batch; padding ids are 0 and masked."""
+    length = max(map(len, sequences))
+    ids = torch.zeros(len(sequences), length, dtype=torch.long)
+    mask = torch.zeros(len(sequences), length, dtype=torch.bool)
+    for i, sequence in enumerate(sequences):
+        ids[i, : len(sequence)] = torch.tensor(sequence)
+        mask[i, : len(sequence)] = True
+    return Batch(ids, mask)

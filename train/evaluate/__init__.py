@@ -1,0 +1,1 @@
+"""Measures a model: recall of facts by phrasing, known questions kept, likelihood of general text."""

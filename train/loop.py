@@ -1,0 +1,84 @@
+"""Trains one method on the notes: one visible loop for all of them."""
+
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from augment.errors import RunError
+from train.config import Train
+from train.data import Batch, Corpus, epoch_batches
+from train.methods.base import Method
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """How a run went: real tokens seen (replay included), wall seconds, mean loss of the last epoch."""
+
+    tokens: int
+    seconds: float
+    loss: float
+
+
+def next_token_loss(network: nn.Module, batch: Batch, bf16: bool) -> Tensor:
+    """Mean cross-entropy in nats over every real token but the first of each sequence."""
+    device = next(network.parameters()).device
+    ids, mask = batch.ids.to(device), batch.mask.to(device)
+    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16):
+        logits = network(input_ids=ids, attention_mask=mask.long()).logits
+    target = mask[:, 1:]
+    return F.cross_entropy(logits[:, :-1][target].float(), ids[:, 1:][target])
+
+
+def learning_rate_scale(step: int, num_steps: int, warmup: int) -> float:
+    """Linear warm-up to 1, then half a cosine down to 0.1."""
+    if step < warmup:
+        return (step + 1) / warmup
+    return 0.55 + 0.45 * math.cos(math.pi * (step - warmup) / max(1, num_steps - warmup))
+
+
+def train_method(
+    network: nn.Module,
+    method: Method,
+    corpus: Corpus,
+    options: Train,
+    seed: int,
+    log: Path,
+    show: Callable[[int, int, float, float], None],
+) -> Trained:
+    """Train for `epochs` passes; one JSON line per step goes to `log`.
+
+    `show(step, num_steps, loss, tokens_per_sec)` follows along. Raises RunError at a loss that is not finite.
+    """
+    epochs = [list(epoch_batches(corpus, options.data, seed, epoch)) for epoch in range(options.epochs)]
+    num_steps, step, tokens, last = sum(map(len, epochs)), 0, 0, 0.0
+    started = time.monotonic()
+    with log.open("w", encoding="utf-8") as lines:
+        for epoch, batches in enumerate(epochs):
+            losses = []
+            for batch in batches:
+                scale = learning_rate_scale(step, num_steps, options.warmup_steps)
+                losses.append(take_step(network, method, batch, options.bf16, scale, step))
+                step, tokens = step + 1, tokens + batch.num_tokens()
+                seconds = time.monotonic() - started
+                lines.write(json.dumps({"step": step, "epoch": epoch, "loss": losses[-1], "tokens": tokens}) + "\n")
+                show(step, num_steps, losses[-1], tokens / seconds)
+            last = sum(losses) / len(losses)
+    return Trained(tokens, time.monotonic() - started, last)
+
+
+def take_step(network: nn.Module, method: Method, batch: Batch, bf16: bool, scale: float, step: int) -> float:
+    """Forward, backward, update; returns the loss."""
+    method.begin()
+    loss = next_token_loss(network, batch, bf16)
+    if not torch.isfinite(loss):
+        raise RunError(f"the loss is {loss.item()} at step {step}", "lower the method's lr")
+    loss.backward()
+    method.update(batch, scale)
+    return loss.item()

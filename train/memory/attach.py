@@ -1,0 +1,68 @@
+"""Attaches memories to chosen layers of a finished model, and fits them to background text."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from augment.errors import ConfigError
+from train.config import MemoryOptions
+from train.data import Batch
+from train.memory.layer import Memory, WithMemory
+from train.memory.product_key import ProductKeys
+from train.model import decoder_layers
+
+
+def attach_memories(network: nn.Module, options: MemoryOptions, seed: int) -> dict[int, Memory]:
+    """Put a memory of zeros beside the MLP of each chosen layer; outputs stay bit-identical until a row moves."""
+    layers = decoder_layers(network)
+    if max(options.layers) >= len(layers):
+        raise ConfigError(f"memory.layers names layer {max(options.layers)} of {len(layers)}", "layers count from 0")
+    size = network.config.hidden_size  # type: ignore[union-attr]
+    device = next(network.parameters()).device
+    memories = {}
+    for index in options.layers:
+        shape = (options.num_keys, options.heads, options.k, options.half_key_size)
+        keys = ProductKeys(size, *shape, seed=1000 * seed + index)
+        memories[index] = Memory(keys, options.num_keys**2, size).to(device)
+        layers[index].mlp = WithMemory(layers[index].mlp, memories[index])
+    return memories
+
+
+@torch.no_grad()
+def fit_background(
+    network: nn.Module, memories: dict[int, Memory], passages: Sequence[Batch], questions: Sequence[Batch]
+) -> None:
+    """Fit keys to the passages' states, then count in how many background batches each slot is read.
+
+    Background is what must survive: general text, and question-answer prompts above all (their hub slots would be
+    rewritten otherwise). Statistics belong to this model, these layers and this batch size.
+    """
+    states = [collect_states(network, memories, batch) for batch in passages]
+    for index, memory in memories.items():
+        memory.keys.fit(torch.cat([s[index] for s in states]))
+    for batch_states in [*states, *(collect_states(network, memories, batch) for batch in questions)]:
+        for index, memory in memories.items():
+            memory.document_frequency[memory.keys(batch_states[index])[0].unique()] += 1
+            memory.num_background += 1
+
+
+def collect_states(network: nn.Module, memories: dict[int, Memory], batch: Batch) -> dict[int, Tensor]:
+    """What each memory sees of a batch's real tokens, (T, d) by layer."""
+    seen: dict[int, Tensor] = {}
+    device = next(network.parameters()).device
+    mask = batch.mask.to(device)
+
+    def keep(index: int) -> object:
+        def hook(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+            seen[index] = inputs[0][mask]
+
+        return hook
+
+    hooks = [memory.register_forward_pre_hook(keep(index)) for index, memory in memories.items()]  # type: ignore[arg-type]
+    try:
+        network(input_ids=batch.ids.to(device), attention_mask=mask.long())
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return seen

@@ -1,0 +1,50 @@
+"""Finds the k best of N = n * n keys by two lists of n half keys (Lample et al. 1907.05242)."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+SHARPNESS = 8.0
+
+
+class ProductKeys(nn.Module):
+    """Maps states (T, d) to slots and weights, both (T, heads * k). Nothing here trains.
+
+    1. centre and whiten the states by the background's mean and covariance, so that hub slots do not take all;
+    2. project to one query per head, split it in halves, normalise each;
+    3. top k of each half's cosine with its n half keys;
+    4. top k of the k * k sums: exact top k of all n * n keys;
+    5. softmax of the k sums.
+    """
+
+    def __init__(self, size: int, num_keys: int, heads: int, k: int, half: int, seed: int) -> None:
+        super().__init__()
+        draw = torch.Generator().manual_seed(seed)
+        self.k = min(k, num_keys)
+        self.register_buffer("mean", torch.zeros(size))
+        self.register_buffer("whiten", torch.eye(size))
+        self.register_buffer("query", torch.randn(heads, size, 2 * half, generator=draw) / math.sqrt(size))
+        keys = torch.randn(heads, 2, num_keys, half, generator=draw)
+        self.register_buffer("keys", F.normalize(keys, dim=-1))
+
+    def fit(self, states: Tensor) -> None:
+        """Set centre and whitening from background states (T, d)."""
+        eigenvalues, vectors = torch.linalg.eigh(torch.cov(states.T))
+        ridge = 1e-3 * eigenvalues.mean()
+        self.mean = states.mean(0)
+        self.whiten = vectors @ torch.diag((eigenvalues.clamp_min(0) + ridge).rsqrt()) @ vectors.T
+
+    @torch.no_grad()
+    def forward(self, states: Tensor) -> tuple[Tensor, Tensor]:
+        queries = torch.einsum("td,hde->the", (states.float() - self.mean) @ self.whiten, self.query)
+        halves = [F.normalize(half, dim=-1) for half in queries.chunk(2, -1)]
+        (best_1, at_1), (best_2, at_2) = (
+            torch.einsum("the,hne->thn", half, self.keys[:, i]).topk(self.k, -1) for i, half in enumerate(halves)
+        )
+        sums = (best_1[..., :, None] + best_2[..., None, :]).flatten(-2)
+        slots = (at_1[..., :, None] * self.keys.shape[2] + at_2[..., None, :]).flatten(-2)
+        best, position = sums.topk(self.k, -1)
+        weights = (SHARPNESS * best).softmax(-1)
+        return slots.gather(-1, position).flatten(1), weights.flatten(1)

@@ -1,0 +1,54 @@
+"""LoRA through peft (Hu et al. 2106.09685), on all linear layers, with AdamW."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from train.config import LoraOptions
+from train.data import Batch
+
+
+class LoraMethod:
+    """Low-rank adapters inside a network; saved as peft's adapter tensors."""
+
+    def __init__(self, network: nn.Module, options: LoraOptions, seed: int) -> None:
+        from peft import LoraConfig, inject_adapter_in_model
+
+        torch.manual_seed(seed)
+        config = LoraConfig(r=options.rank, lora_alpha=options.alpha, target_modules="all-linear", task_type="CAUSAL_LM")
+        self.network: Any = inject_adapter_in_model(config, network)
+        self.parameters = [p for p in network.parameters() if p.requires_grad]
+        self.optimizer = torch.optim.AdamW(self.parameters, lr=options.lr, weight_decay=0.0)
+        self.lr = options.lr
+
+    def begin(self) -> None:
+        """Forget the gradients of the last step."""
+        self.optimizer.zero_grad(set_to_none=True)
+
+    def update(self, batch: Batch, scale: float) -> None:
+        """Clip to norm 1, then an AdamW step."""
+        torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.lr * scale
+        self.optimizer.step()
+
+    def num_trainable(self) -> int:
+        """Elements of the adapters."""
+        return sum(p.numel() for p in self.parameters)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The adapters' matrices."""
+        from peft import get_peft_model_state_dict
+
+        state: dict[str, Tensor] = get_peft_model_state_dict(self.network)
+        return state
+
+    def load(self, tensors: dict[str, Tensor]) -> None:
+        """Write saved matrices into the adapters; all of them must be there."""
+        from peft import set_peft_model_state_dict
+
+        expected = self.tensors().keys()
+        if expected != tensors.keys():
+            raise KeyError(f"{len(expected ^ tensors.keys())} adapter tensors differ")
+        set_peft_model_state_dict(self.network, tensors)

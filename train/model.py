@@ -1,0 +1,53 @@
+"""Loads a causal language model and its tokenizer, frozen; the one door to transformers."""
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from augment.errors import ModelError
+from augment.models import ModelFolder, find_model
+
+
+@dataclass(slots=True)
+class Loaded:
+    """A model ready to train or ask: `network` is in evaluation mode, fp32, no parameter requires a gradient."""
+
+    folder: ModelFolder
+    network: nn.Module
+    tokenizer: Any
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.network.parameters()).device
+
+
+def load_model(name: str) -> Loaded:
+    """The base model; on a GPU when there is one. Raises ModelError when its files cannot be read."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    folder = find_model(name)
+    try:
+        network = AutoModelForCausalLM.from_pretrained(str(folder.path), dtype=torch.float32, use_safetensors=True)
+        tokenizer = AutoTokenizer.from_pretrained(str(folder.path))
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise ModelError(f"{folder.path} cannot be loaded ({str(error).splitlines()[0][:120]})", "fetch it again") from None
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    network.to("cuda" if torch.cuda.is_available() else "cpu")
+    network.eval().requires_grad_(False)
+    return Loaded(folder, network, tokenizer)
+
+
+def decoder_layers(network: nn.Module) -> nn.ModuleList:
+    """The list of transformer blocks that have an `mlp`; raises ModelError for other architectures."""
+    for module in network.modules():
+        if isinstance(module, nn.ModuleList) and len(module) and hasattr(module[0], "mlp"):
+            return module
+    raise ModelError(f"{type(network).__name__} has no blocks with an `mlp`", "use a Llama-like model for `memory`")
