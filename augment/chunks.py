@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from semchunk.semchunk import chunkerify
 from pydantic import Field
+from semchunk.semchunk import chunkerify
 
 from augment.records import Chunk, Document
 from augment.settings import Settings

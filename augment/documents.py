@@ -11,6 +11,7 @@ from augment.records import Document
 from augment.settings import Settings
 
 PLAIN = {".md", ".markdown", ".txt"}
+MAGIC = {".docx": b"PK", ".pdf": b"%PDF"}  # markitdown would take anything else for plain text
 CONVERTED = {".html", ".htm", ".docx", ".pdf"}
 MIN_WORDS = 5
 
@@ -27,7 +28,7 @@ class Documents(Settings):
 def read_documents(options: Documents, base: Path) -> tuple[list[Document], list[DocumentError]]:
     """All documents in order of their path, and one error for each file that was skipped.
 
-    Raises DocumentError for the first unreadable file unless `on_unreadable` is `skip`, and when none is left.
+    Raises DocumentError for the first unreadable file unless `on_unreadable` is `skip`, or when none is left.
     """
     root = base / options.path
     documents: list[Document] = []
@@ -100,6 +101,9 @@ def read_text(file: Path) -> str:
 
 def convert(file: Path) -> str:
     """HTML, DOCX or PDF as Markdown text; a broken file is a DocumentError."""
+    todo = "open and save it again, or remove it"
+    if (magic := MAGIC.get(file.suffix.lower())) and magic not in file.read_bytes()[:1024]:
+        raise DocumentError(f"{file} is not a {file.suffix} file", todo)
     from markitdown import MarkItDown
     from markitdown._exceptions import MarkItDownException
 
@@ -107,9 +111,7 @@ def convert(file: Path) -> str:
         result = MarkItDown(enable_plugins=False).convert_local(file)
     except (MarkItDownException, ValueError, UnicodeError) as error:
         reason = next(lines_of(str(error)), type(error).__name__)[:100]
-        raise DocumentError(
-            f"{file} cannot be read ({reason})", "open and save it again, or remove it"
-        ) from None
+        raise DocumentError(f"{file} cannot be read ({reason})", todo) from None
     return result.markdown.replace("\r\n", "\n")
 
 

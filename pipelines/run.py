@@ -1,4 +1,4 @@
-"""Runs the stages that a pipeline file asks for, in order: documents to notes, notes to weights, weights to a report."""
+"""Runs what a pipeline file asks for: documents to notes, notes to weights, weights to a report."""
 
 import time
 from collections.abc import Callable
@@ -28,7 +28,7 @@ def run(file: File, overrides: Overrides = None, debug: Debug = False) -> None:
 
 
 def list_stages(file: str, overrides: list[str] | None) -> dict[str, Stage]:
-    """The stages of the file by name, in the order in which they run. Raises ConfigError before any of them starts."""
+    """The stages of the file in their order. Raises ConfigError before any of them starts."""
     settings = load_settings(find_pipeline(file), overrides or [], AugmentFile)
     stages: dict[str, Stage] = {"augment": augment}
     if settings.train is None:
@@ -42,9 +42,7 @@ def list_stages(file: str, overrides: list[str] | None) -> dict[str, Stage]:
 
 def augment(file: str, overrides: list[str] | None, debug: bool) -> None:
     """Write the notes, then leave Ray: training needs the memory that the engine held."""
+    augment_cli.run(file, overrides, debug=debug)
     import ray
 
-    try:
-        augment_cli.run(file, overrides, debug=debug)
-    finally:
-        ray.shutdown()
+    ray.shutdown()

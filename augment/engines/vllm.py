@@ -57,8 +57,8 @@ class Vllm:
     def encode(self, prompt: str) -> list[int]:
         """Token ids of the prompt in the model's chat template."""
         messages = [{"role": "user", "content": prompt}]
-        encoded = self.tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=True)
-        return list(encoded["input_ids"])
+        template = self.tokenizer.apply_chat_template
+        return list(template(messages, add_generation_prompt=True, return_dict=True)["input_ids"])
 
     async def generate(self, prompt: str, sampling: Sampling) -> Reply:
         from vllm import SamplingParams
@@ -69,7 +69,7 @@ class Vllm:
         if room < sampling.max_tokens:
             raise EngineError(
                 f"a prompt of {len(ids)} tokens leaves {room} of {self.settings.max_model_len} for the reply",
-                "lower augment.chunks.max_tokens or augment.sampling.max_tokens, or raise engine.max_model_len",
+                "lower augment.chunks.max_tokens or augment.sampling.max_tokens, or raise max_model_len",
             )
         params = SamplingParams(
             temperature=sampling.temperature, top_p=sampling.top_p, max_tokens=sampling.max_tokens

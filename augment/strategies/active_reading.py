@@ -38,6 +38,8 @@ async def study(chunk: Chunk, ask: Ask, options: ActiveReading) -> AsyncIterator
 def parse_headings(text: str, complete: bool) -> Iterator[str]:
     """Each Markdown heading with the text below it; the last section of a cut reply is dropped."""
     starts = [match.start() for match in HEADING.finditer(text)]
+    if not starts:
+        return
     sections = [text[a:b].strip() for a, b in pairwise([*starts, len(text)])]
     for section in sections if complete else sections[:-1]:
         yield section.lstrip("#").strip()

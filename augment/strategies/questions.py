@@ -10,8 +10,9 @@ from augment.strategies.base import Ask, Options, Strategy
 
 # Quantifiers side by side never match the same characters: a reply of a thousand dots must not take minutes.
 PAIR = re.compile(
-    r"^[^\w\n]*(?:\d+[^\w\n]+)?(?:question|q)[ *#]*(?:\d+[ *]*)?[:.)][ *]*(?P<question>[^\s*][^\n]*\?)[^\w\n]*\n"
-    r"(?:[^\w\n]*\n)*[^\w\n]*(?:answer|a)[ *#]*(?:\d+[ *]*)?[:.)][ *]*(?P<answer>[^\n]+)",
+    r"^[^\w\n]*(?:\d+[^\w\n]+)?(?:question|q)[ *#]*(?:\d+[ *]*)?[:.)][ *]*"
+    r"(?P<question>[^\s*][^\n]*\?)[^\w\n]*\n(?:[^\w\n]*\n)*"
+    r"[^\w\n]*(?:answer|a)[ *#]*(?:\d+[ *]*)?[:.)][ *]*(?P<answer>[^\n]+)",
     re.IGNORECASE | re.MULTILINE,
 )
 

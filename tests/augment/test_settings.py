@@ -1,0 +1,107 @@
+"""A pipeline file's mistakes: each is one line that names the key, its line and what to do."""
+
+from pathlib import Path
+
+import pytest
+
+from augment.config import AugmentFile
+from augment.errors import ConfigError
+from augment.settings import find_pipeline, load_settings, save_settings
+
+GOOD = """\
+out: notes
+augment:
+  documents:
+    path: docs
+  engine:
+    kind: echo
+  strategies:
+    paraphrase: {rounds: 2}
+"""
+
+
+def load(tmp_path: Path, text: str, *overrides: str) -> AugmentFile:
+    path = tmp_path / "pipeline.yaml"
+    path.write_text(text, encoding="utf-8")
+    return load_settings(path, overrides, AugmentFile)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (
+            "path: docs",
+            "paht: docs",
+            ["pipeline.yaml:4: unknown key augment.documents.paht", "did you mean path?"],
+        ),
+        (
+            "rounds: 2",
+            "round: 2",
+            [":8: unknown key augment.strategies.paraphrase.round", "did you mean rounds?"],
+        ),
+        (
+            "paraphrase",
+            "parafrase",
+            [":8: unknown key augment.strategies.parafrase", "did you mean paraphrase?"],
+        ),
+        (
+            "kind: echo",
+            "kind: echo\n    delay_sek: 1",
+            [":7: unknown key augment.engine.delay_sek", "did you mean delay_sec?"],
+        ),
+        ("out: notes", "out: notes\nzzzzzz: 1", [":2: unknown key zzzzzz", "known keys: augment, evaluate"]),
+        ("rounds: 2", "rounds: many", [":8: augment.strategies.paraphrase.rounds = 'many' is wrong"]),
+        ("rounds: 2", "rounds: 0", [":8: augment.strategies.paraphrase.rounds = 0 is wrong", "greater than"]),
+        ("kind: echo", "kind: ecco", [":5: augment.engine", "'ecco'"]),
+        ("    path: docs", "    limit: 3", [":3: the key augment.documents.path is missing"]),
+        ("out: notes\n", "", ["the key out is missing"]),
+        ("path: docs", "path: [docs", ["is not valid YAML", "pipeline.yaml:"]),
+    ],
+)
+def test_a_mistake_is_one_line_with_key_line_and_next_step(
+    tmp_path: Path, old: str, new: str, expected: list[str]
+) -> None:
+    assert old in GOOD
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, GOOD.replace(old, new))
+    assert "\n" not in str(caught.value) and "; " in str(caught.value)
+    for part in expected:
+        assert part in str(caught.value)
+
+
+def test_what_is_no_mapping_or_no_text_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="holds no settings"):
+        load(tmp_path, "- a\n- b\n")
+    path = tmp_path / "binary.yaml"
+    path.write_bytes(b"out: \xff\xfe")
+    with pytest.raises(ConfigError, match=r"not UTF-8 text \(byte 5\)"):
+        load_settings(path, [], AugmentFile)
+
+
+def test_set_overrides_and_adds_keys(tmp_path: Path) -> None:
+    overrides = ("out=elsewhere", "augment.strategies.questions.per_call=3", "augment.chunks.max_tokens=99")
+    settings = load(tmp_path, GOOD, *overrides)
+    assert settings.out == "elsewhere"
+    assert settings.augment.chunks.max_tokens == 99
+    assert list(settings.augment.chosen_strategies()) == ["paraphrase", "questions"]
+
+
+@pytest.mark.parametrize(
+    "override", ["out", "=x", "out=[1", "augment.chunks.max_tokens=big", "nothing.at.all=1"]
+)
+def test_a_wrong_set_is_an_error(tmp_path: Path, override: str) -> None:
+    with pytest.raises(ConfigError):
+        load(tmp_path, GOOD, override)
+
+
+def test_saved_settings_load_again(tmp_path: Path) -> None:
+    settings = load(tmp_path, GOOD)
+    save_settings(settings, tmp_path / "saved" / "augment.yaml")
+    assert load_settings(tmp_path / "saved" / "augment.yaml", [], AugmentFile) == settings
+
+
+def test_shipped_pipelines_are_found_by_name_and_load() -> None:
+    for path in find_pipeline("quickstart").parent.glob("*.yaml"):
+        assert load_settings(find_pipeline(path.stem), [], AugmentFile).out
+    with pytest.raises(ConfigError, match="quickstart"):
+        find_pipeline("no-such-pipeline")

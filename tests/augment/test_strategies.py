@@ -1,0 +1,146 @@
+"""Strategies turn a chunk into notes; what cannot be parsed is a note with a problem."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+import pytest
+
+from augment.config import AugmentFile
+from augment.engines.base import EchoEngine, Sampling
+from augment.engines.echo import Echo
+from augment.errors import EngineError
+from augment.records import Chunk, Note, Reply, Unit
+from augment.shards import SCHEMA
+from augment.strategies.active_reading import parse_headings
+from augment.strategies.base import Ask
+from augment.strategies.questions import parse_pairs
+from augment.strategies.registry import STRATEGIES
+from augment.study import Study
+from augment.templates import load_template
+
+CHUNK = Chunk("a.md", "Pellick", "a.md", 0, 37, "Pellick is the only town on Ossel, pop 40")
+
+
+class Scripted:
+    """Answers with the given replies in order; an empty text is a failure."""
+
+    def __init__(self, *replies: tuple[str, str]) -> None:
+        self.replies, self.prompts = list(replies), list[str]()
+
+    async def generate(self, prompt: str, sampling: Sampling) -> Reply:
+        self.prompts.append(prompt)
+        text, reason = self.replies.pop(0)
+        if not text:
+            raise EngineError("scripted failure")
+        return Reply(text, reason, 1, 1)
+
+    async def close(self) -> None:
+        """Nothing was started."""
+
+
+def study(name: str, engine: Scripted | Echo, round_: int = 0, **options: object) -> list[Note]:
+    strategy = STRATEGIES[name]
+    ask = Ask(engine, Sampling(), {t: load_template(t) for t in strategy.templates}, round_)
+
+    async def collect() -> list[Note]:
+        return [n async for n in strategy.study(CHUNK, ask, strategy.options(**options))]
+
+    return asyncio.run(collect())
+
+
+def test_active_reading_makes_one_call_and_one_for_each_strategy() -> None:
+    plan = "## Map it\nDraw a map.\n\n## Time it\nA time line.\n## Sing it\nA song."
+    engine = Scripted((plan, "stop"), ("map", "stop"), ("time", "stop"))
+    notes = study("active_reading", engine, max_strategies=2)
+    assert [(n.strategy_text, n.text) for n in notes] == [
+        ("Map it\nDraw a map.", "map"),
+        ("Time it\nA time line.", "time"),
+    ]
+    assert len(engine.prompts) == 3 and "Draw a map." in engine.prompts[1]
+    assert {n.reply.template for n in notes} == {"active_reading_apply"}
+
+
+@pytest.mark.parametrize("reply", [("no heading at all", "stop"), ("## Only one, and cut", "length")])
+def test_active_reading_without_headings_is_unparsed(reply: tuple[str, str]) -> None:
+    assert [n.problem for n in study("active_reading", Scripted(reply))] == ["unparsed"]
+
+
+def test_headings_of_any_level_parse_and_the_last_of_a_cut_reply_is_dropped() -> None:
+    text = "Intro\n# One\nbody\n### Two\n\n##Not a heading\n## Three"
+    whole = ["One\nbody", "Two\n\n##Not a heading", "Three"]
+    assert list(parse_headings(text, complete=True)) == whole
+    assert list(parse_headings(text, complete=False)) == whole[:-1]
+    assert list(parse_headings("", complete=True)) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Question: Where is it?\nAnswer: On Ossel.",
+        "Q: Where is it?\nA: On Ossel.",
+        "**Question 1:** Where is it?\n**Answer 1:** On Ossel.",
+        "1. Question: Where is it?\n   Answer: On Ossel.",
+        "- Q1. Where is it?\n\n- A1. On Ossel.",
+        "Question #1: Where is it?**\n\n**Answer: On Ossel.**",
+        "Some talk first.\n\nquestion: Where is it?  \nanswer: On Ossel.\n",
+    ],
+)
+def test_questions_parse_in_several_spellings(text: str) -> None:
+    assert list(parse_pairs(text, complete=True)) == [("Where is it?", "On Ossel.")]
+
+
+def test_the_last_pair_of_a_cut_reply_is_left_out() -> None:
+    text = "Question: One?\nAnswer: 1\nQuestion: Two?\nAnswer: 2 and"
+    assert list(parse_pairs(text, complete=False)) == [("One?", "1")]
+    assert len(list(parse_pairs(text, complete=True))) == 2
+
+
+@pytest.mark.parametrize("tail", [".", "? ", " *", "Q:", "\n", "- \n"])
+def test_a_degenerate_reply_is_parsed_fast(tail: str) -> None:
+    started = time.monotonic()
+    assert list(parse_pairs("Question: " + tail * 1500, complete=True)) == []
+    assert time.monotonic() - started < 2
+
+
+def test_questions_are_one_note_each_or_unparsed() -> None:
+    pairs = "Question: One?\nAnswer: 1\nQuestion: Two?\nAnswer: 2"
+    assert [n.text for n in study("questions", Scripted((pairs, "stop")))] == [pairs[:24], pairs[25:]]
+    assert [n.problem for n in study("questions", Scripted(("nothing", "stop")))] == ["unparsed"]
+
+
+def test_paraphrase_changes_its_style_with_the_round_and_verbatim_asks_nothing() -> None:
+    texts = [
+        study("paraphrase", Scripted(("x", "stop")), r, styles=["a", "b"])[0].strategy_text for r in range(3)
+    ]
+    assert texts == ["a", "b", "a"]
+    assert [n.text for n in study("verbatim", Scripted())] == [CHUNK.text]
+
+
+@pytest.mark.parametrize("name", sorted(STRATEGIES))
+def test_every_strategy_works_with_the_echo_engine(name: str) -> None:
+    notes = study(name, Echo(EchoEngine(), 0))
+    assert notes and not any(n.problem for n in notes)
+
+
+def rows_of(strategy: str, *replies: tuple[str, str]) -> Sequence[dict[str, object]]:
+    augment = {"documents": {"path": "."}, "engine": {"kind": "echo"}, "strategies": {strategy: {}}}
+    settings = AugmentFile.model_validate({"out": "x", "augment": augment})
+    templates = {t: load_template(t) for t in STRATEGIES[strategy].templates}
+    engine = Scripted(*replies)
+    return asyncio.run(Study(settings, templates, None, engine).do(Unit("u", CHUNK, strategy, 0)))
+
+
+def test_a_unit_always_becomes_rows_with_a_verdict() -> None:
+    good, fail = ("On Ossel lies the only town.", "stop"), ("", "")
+    for replies, expected in [
+        ((good,), ("kept", "")),
+        ((fail, good), ("kept", "")),
+        ((fail, fail), ("rejected", "failed")),
+        (((good[0], "length"),), ("rejected", "truncated")),
+    ]:
+        rows = rows_of("paraphrase", *replies)
+        assert [(r["verdict"], r["reason"]) for r in rows] == [expected]
+        assert list(rows[0]) == SCHEMA.names
+    unparsed = rows_of("active_reading", ("no headings", "stop"))
+    assert [(r["verdict"], r["reason"]) for r in unparsed] == [("rejected", "unparsed")]
