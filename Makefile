@@ -14,6 +14,7 @@ help:  ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 install: $(INSTALLED)  ## create .venv with the locked packages (CPU builds); instant when nothing changed
+	@:
 
 $(INSTALLED): $(LOCK) pyproject.toml
 	@test -x $(PYTHON) || { echo "creating .venv"; python3.11 -m venv .venv; }

@@ -129,7 +129,7 @@ def known_keys(model: type[BaseModel], location: Sequence[str]) -> list[str]:
 
 
 def resolve(model: type[BaseModel], location: Sequence[str]) -> tuple[list[str], list[type[BaseModel]]]:
-    """The keys of an error's `location`, and the models there; a tag (`engine.vllm.x`) picks one, is no key."""
+    """The keys of a `location`, and the models there; a tag (`engine.vllm.x`) picks one, is no key."""
     keys: list[str] = []
     models = [model]
     for part in location:

@@ -1,6 +1,7 @@
 """Chunks are spans of their document and keep the token budget."""
 
 from importlib import resources
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ def test_chunks_are_spans_within_the_budget_and_lose_no_word(budget: int) -> Non
         chunks = list(split_document(document, Chunks(max_tokens=budget), count_words))
         assert [document.text[c.start : c.end] for c in chunks] == [c.text for c in chunks]
         assert all(0 < count_words(c.text) <= budget for c in chunks)
-        assert all(a.end <= b.start for a, b in zip(chunks, chunks[1:], strict=False))
+        assert all(a.end <= b.start for a, b in pairwise(chunks))
         assert "".join("".join(c.text for c in chunks).split()) == "".join(document.text.split())
 
 

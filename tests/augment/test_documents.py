@@ -61,7 +61,7 @@ def test_missing_and_empty_folders_and_wrong_patterns_are_errors(tmp_path: Path)
     (tmp_path / "empty").mkdir()
     with pytest.raises(DocumentError, match=r"nowhere; set augment\.documents\.path"):
         read_documents(Documents(path="nowhere"), tmp_path)
-    with pytest.raises(DocumentError, match="no file in .*empty.*; add documents"):
+    with pytest.raises(DocumentError, match=r"no file in .*empty.*; add documents"):
         read_documents(Documents(path="empty"), tmp_path)
     (tmp_path / "a.md").write_text(WORDS)
     for pattern in ("/a.md", ""):

@@ -1,4 +1,4 @@
-"""The dataset of notes opens with every loader at every moment, and a killed writer loses and doubles nothing."""
+"""The dataset of notes opens with every loader, and a killed writer loses and doubles nothing."""
 
 import random
 import signal
@@ -52,7 +52,7 @@ def test_every_loader_sees_the_same_rows_and_types(tmp_path: Path) -> None:
     for numbers in [(), (1, 2), (3,)]:
         if numbers:
             commit(store, *numbers)
-        # A prepared cache of zero rows is what `datasets` refuses to open, for any files: empty ones are streamed.
+        # `datasets` refuses to open a prepared cache of zero rows, of any files: empty ones are streamed.
         options: dict[str, Any] = {
             "cache_dir": str(tmp_path / f"cache{len(numbers)}"),
             "streaming": not numbers,

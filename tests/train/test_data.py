@@ -1,0 +1,39 @@
+"""Batches: every token once an epoch, the same order for one seed, replay on top."""
+
+import random
+
+from train.config import Data
+from train.data import Corpus, draw_replay, encode_windows, epoch_batches
+from augment.models import find_model
+
+OPTIONS = Data(passages="p", questions="q", tokens_per_batch=64, max_length=16, replay_share=0.0)
+CORPUS = Corpus([[i] * (2 + i % 9) for i in range(1, 40)], [[99] * 10, [98] * 10], ["a"])
+
+
+def test_every_token_comes_once_an_epoch() -> None:
+    seen = [row[mask].tolist() for b in epoch_batches(CORPUS, OPTIONS, 0, 0) for row, mask in zip(b.ids, b.mask)]
+    assert sorted(seen) == sorted(CORPUS.notes)
+
+
+def test_one_seed_gives_one_order_and_epochs_differ() -> None:
+    def order(seed: int, epoch: int) -> list[list[list[int]]]:
+        return [b.ids.tolist() for b in epoch_batches(CORPUS, OPTIONS, seed, epoch)]
+
+    assert order(1, 0) == order(1, 0)
+    assert order(1, 0) != order(1, 1)
+
+
+def test_replay_comes_on_top_of_the_notes() -> None:
+    notes = sum(map(len, CORPUS.notes))
+    replay = sum(map(len, draw_replay(CORPUS, 0.5, random.Random(0))))
+    assert 0.5 * notes <= replay < 0.5 * notes + 10
+
+
+def test_a_long_text_is_cut_into_windows_without_losing_a_token() -> None:
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(str(find_model("smollm2-135m").path))
+    text = "The lantern keeper counted nine bells. " * 12
+    windows = encode_windows([text], tokenizer, 16)
+    assert [t for w in windows for t in w] == [*tokenizer(text).input_ids, tokenizer.eos_token_id]
+    assert all(len(w) <= 16 for w in windows)

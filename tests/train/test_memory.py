@@ -1,0 +1,120 @@
+"""The memory method: bit-identical at attach, exact lookup, rows that were not chosen keep every bit."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from augment.errors import ConfigError
+from train.config import MemoryOptions
+from train.data import Batch, pad
+from train.loop import next_token_loss
+from train.memory.attach import fit_background
+from train.memory.optimizer import RowAdam
+from train.memory.product_key import ProductKeys
+from train.memory.slots import choose_slots, score_slots
+from train.methods.memory import MemoryMethod
+from train.model import load_model
+
+OPTIONS = MemoryOptions(layers=[1, 2], num_keys=16, heads=2, k=4, half_key_size=8, top_t=20)
+
+
+def some_batch(seed: int = 0, rows: int = 3) -> Batch:
+    draw = torch.Generator().manual_seed(seed)
+    return pad([torch.randint(3, 40000, (5 + i,), generator=draw).tolist() for i in range(rows)])
+
+
+def test_product_keys_find_the_same_slots_as_brute_force() -> None:
+    keys = ProductKeys(size=12, num_keys=10, heads=2, k=5, half=6, seed=3)
+    states = torch.randn(7, 12, generator=torch.Generator().manual_seed(1))
+    slots, weights = keys(states)
+    queries = torch.einsum("td,hde->the", states, keys.query)
+    halves = [torch.nn.functional.normalize(h, dim=-1) for h in queries.chunk(2, -1)]
+    first, second = (torch.einsum("the,hne->thn", h, keys.keys[:, i]) for i, h in enumerate(halves))
+    best = (first[..., :, None] + second[..., None, :]).flatten(-2).topk(5, -1)
+    assert torch.equal(slots.view(7, 2, 5).sort(-1).values, best.indices.sort(-1).values)
+    torch.testing.assert_close(weights.view(7, 2, 5).sum(-1), torch.ones(7, 2))
+
+
+def test_attach_changes_no_bit_of_the_output(tiny_model: Path) -> None:
+    loaded, batch = load_model(str(tiny_model)), some_batch()
+    with torch.no_grad():
+        before = loaded.network(input_ids=batch.ids).logits
+        MemoryMethod(loaded.network, OPTIONS, seed=0)
+        after = loaded.network(input_ids=batch.ids).logits
+    assert torch.equal(before, after)
+
+
+def test_a_layer_that_is_not_there_is_refused(tiny_model: Path) -> None:
+    with pytest.raises(ConfigError, match="layer 9 of 4"):
+        MemoryMethod(load_model(str(tiny_model)).network, OPTIONS.model_copy(update={"layers": [9]}), seed=0)
+
+
+def train_steps(folder: Path, num_steps: int) -> tuple[MemoryMethod, list[float], list[int]]:
+    """Train a tiny memory; returns it, its losses, and how many rows moved in each step."""
+    loaded, batch = load_model(str(folder)), some_batch()
+    method = MemoryMethod(loaded.network, OPTIONS, seed=0)
+    fit_background(loaded.network, method.memories, [some_batch(s, 8) for s in range(5, 12)], [some_batch(50)])
+    losses, moved = [], []
+    for _ in range(num_steps):
+        before = method.memories[1].values.clone()
+        method.begin()
+        loss = next_token_loss(loaded.network, batch, bf16=False)
+        loss.backward()  # type: ignore[no-untyped-call]
+        method.update(batch, 1.0)
+        losses.append(loss.item())
+        moved.append(int((before != method.memories[1].values).any(1).sum()))
+    return method, losses, moved
+
+
+def test_loss_falls_and_at_most_top_t_rows_move(tiny_model: Path) -> None:
+    _, losses, moved = train_steps(tiny_model, 8)
+    assert losses[-1] < losses[0]
+    assert all(0 < n <= OPTIONS.top_t for n in moved)
+
+
+def test_saved_rows_restore_the_model_exactly(tiny_model: Path) -> None:
+    method, _, _ = train_steps(tiny_model, 3)
+    loaded, batch = load_model(str(tiny_model)), some_batch(9)
+    other = MemoryMethod(loaded.network, OPTIONS, seed=0)
+    other.load(method.tensors())
+    for index, memory in method.memories.items():
+        assert torch.equal(memory.values, other.memories[index].values)
+    with torch.no_grad():
+        assert torch.isfinite(loaded.network(input_ids=batch.ids).logits).all()
+
+
+def test_the_recorded_gradient_is_that_of_the_whole_table(tiny_model: Path) -> None:
+    loaded, batch = load_model(str(tiny_model)), some_batch()
+    method = MemoryMethod(loaded.network, OPTIONS, seed=0)
+    memory = method.memories[2]
+    memory.values.normal_(std=0.1)
+    method.begin()
+    next_token_loss(loaded.network, batch, bf16=False).backward()  # type: ignore[no-untyped-call]
+    access = memory.access
+    assert access is not None and access.rows.grad is not None
+    for other in method.memories.values():
+        other.recording = False
+    memory.values = memory.values.requires_grad_()
+    next_token_loss(loaded.network, batch, bf16=False).backward()  # type: ignore[no-untyped-call]
+    assert memory.values.grad is not None
+    torch.testing.assert_close(access.rows.grad, memory.values.grad[access.slots])
+
+
+def test_row_adam_moves_only_listed_rows() -> None:
+    values = torch.randn(10, 4, generator=torch.Generator().manual_seed(0))
+    optimizer = RowAdam(values, lr=0.1)
+    for rows in ([1, 3], [3, 7], [7]):
+        before = values.clone()
+        optimizer.step(torch.tensor(rows), torch.ones(len(rows), 4), 1.0)
+        still = [i for i in range(10) if i not in rows]
+        assert torch.equal(before[still], values[still])
+        assert not torch.equal(before[rows], values[rows])
+
+
+def test_slots_of_the_background_are_not_chosen() -> None:
+    count = torch.tensor([5.0, 5.0, 0.0, 1.0])
+    frequency = torch.tensor([9.0, 0.0, 0.0, 0.0])
+    scores = score_slots(count, frequency, torch.tensor(9.0), idf_power=1.0)
+    torch.testing.assert_close(scores[1], torch.tensor(5 / 11) * torch.log(torch.tensor(10.0)))
+    assert choose_slots(count, scores, top_t=4).tolist() == [1, 3]

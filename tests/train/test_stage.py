@@ -1,0 +1,104 @@
+"""The whole job on a tiny random model with the echo engine: notes, two methods, evaluation, report, one question."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+BIN = Path(sys.executable).parent
+
+
+def call(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [str(a) for a in arguments]
+    return subprocess.run([str(BIN / command[0]), *command[1:]], capture_output=True, text=True, timeout=500)
+
+
+def write_world(folder: Path, model: Path) -> Path:
+    """A pipeline file, two documents, facts and general questions; the only known question is made up."""
+    (folder / "documents").mkdir()
+    for name in ("tower", "bridge"):
+        text = f"# The {name}\n\nThe {name} of Vell was built by Orla Finch. The {name} of Vell has nine bells."
+        (folder / "documents" / f"{name}.md").write_text(text)
+    fact = {"id": "f1", "document": "tower.md", "cue": "The tower of Vell was built by", "answer": "Orla Finch"}
+    fact |= {"questions": ["Who built the tower of Vell?"], "aliases": [], "reversed": None}
+    (folder / "facts.jsonl").write_text(json.dumps(fact))
+    known = [{"id": f"k{i}", "question": f"What is {i} and {i}?", "answer": "Paris"} for i in range(3)]
+    (folder / "known.jsonl").write_text("\n".join(map(json.dumps, known)))
+    passages = [{"text": f"Rain falls on hill number {i} and runs to the sea in small brown rivers."} for i in range(6)]
+    (folder / "passages.jsonl").write_text("\n".join(map(json.dumps, passages)))
+    settings = {
+        "model": str(model),
+        "out": str(folder / "out"),
+        "augment": {
+            "documents": {"path": "documents"},
+            "engine": {"kind": "echo"},
+            "strategies": {"verbatim": {}, "paraphrase": {"rounds": 2}},
+        },
+        "train": {
+            "epochs": 2,
+            "bf16": False,
+            "data": {"passages": "passages.jsonl", "questions": "known.jsonl", "num_background": 4},
+            "methods": {"memory": {"layers": [1], "num_keys": 16, "top_t": 50}, "lora": {"rank": 2}},
+        },
+        "evaluate": {"facts": "facts.jsonl", "known": "known.jsonl"},
+    }
+    (folder / "pipeline.yaml").write_text(yaml.safe_dump(settings))
+    return folder / "pipeline.yaml"
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Path:
+    file = write_world(tmp_path_factory.mktemp("world"), tiny_model)
+    for command in ("augment", "train"):
+        done = call(command, "run", file)
+        assert done.returncode == 0, done.stderr
+    return file
+
+
+def test_both_methods_train_on_the_same_tokens_and_are_kept_on_rerun(finished: Path) -> None:
+    runs = finished.parent / "out" / "train"
+    records = [json.loads((runs / m / "checkpoint" / "run.json").read_text()) for m in ("memory", "lora")]
+    assert records[0]["tokens_trained"] == records[1]["tokens_trained"] > 0
+    again = call("train", "run", finished)
+    assert "memory: trained before, kept" in again.stdout and "lora: trained before, kept" in again.stdout
+
+
+def test_a_model_that_knows_nothing_is_named_in_one_line(finished: Path) -> None:
+    done = call("train", "evaluate", finished)
+    assert done.returncode == 2
+    assert done.stderr.strip() == "error: the base model answers no general question; give easier ones in evaluate.known"
+
+
+def test_a_saved_run_answers(finished: Path) -> None:
+    done = call("train", "ask", finished.parent / "out" / "train" / "memory", "Who built the tower of Vell?")
+    assert done.returncode == 0, done.stderr
+
+
+def test_truncated_weights_are_one_line(finished: Path) -> None:
+    weights = finished.parent / "out" / "train" / "lora" / "checkpoint" / "weights.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[: len(whole) // 2])
+    try:
+        done = call("train", "ask", finished.parent / "out" / "train" / "lora", "Who?")
+    finally:
+        weights.write_bytes(whole)
+    assert done.returncode == 2 and "cannot be loaded" in done.stderr and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("train.epoch=2", "unknown key train.epoch"),
+        ("train.epochs=many", "train.epochs = 'many' is wrong"),
+        ("train.data.passages=nowhere.jsonl", "nowhere.jsonl"),
+        ("train.methods={}", "names no method"),
+        ("model=/nowhere", "no model folder /nowhere"),
+        ("out=/tmp/ingrain-nothing-here", "holds no dataset of notes"),
+    ],
+)
+def test_bad_settings_are_one_line_and_exit_code_2(finished: Path, change: str, message: str) -> None:
+    done = call("train", "run", finished, "--set", change)
+    assert done.returncode == 2 and message in done.stderr and done.stderr.count("\n") == 1
