@@ -16,9 +16,7 @@ class Chunks(Settings):
     max_tokens: int = Field(default=400, ge=16)
 
 
-def split_document(
-    document: Document, options: Chunks, count_tokens: Callable[[str], int]
-) -> Iterator[Chunk]:
+def split_document(document: Document, options: Chunks, count_tokens: Callable[[str], int]) -> Iterator[Chunk]:
     """The document's chunks in order; `document.text[c.start:c.end] == c.text` holds for each."""
     chunker = chunkerify(count_tokens, options.max_tokens)
     pieces: Any = chunker(document.text, offsets=True)

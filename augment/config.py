@@ -14,9 +14,7 @@ from augment.strategies.base import Options
 from augment.strategies.registry import STRATEGIES
 
 OPTIONS: dict[str, Any] = {n: (s.options | None, None) for n, s in STRATEGIES.items()}
-StrategyOptions: type[BaseModel] = create_model(
-    "StrategyOptions", __base__=Settings, __module__=__name__, **OPTIONS
-)
+StrategyOptions: type[BaseModel] = create_model("StrategyOptions", __base__=Settings, __module__=__name__, **OPTIONS)
 
 
 class Augment(Settings):

@@ -47,9 +47,7 @@ def one_line(error: Exception) -> str:
 def next_step(error: OSError) -> str:
     """What to do about an operating system's error."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return (
-            "free some space or choose another folder with --set out=FOLDER, then run the same command again"
-        )
+        return "free some space or choose another folder with --set out=FOLDER, then run the same command again"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"make it readable and writable for user {os.getuid()} or choose another with --set out=FOLDER"
     return "check the path"
@@ -57,6 +55,4 @@ def next_step(error: OSError) -> str:
 
 def new_app(help_text: str) -> typer.Typer:
     """A command line app in the house's manner: plain help, no decorated tracebacks."""
-    return typer.Typer(
-        help=help_text, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False
-    )
+    return typer.Typer(help=help_text, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)

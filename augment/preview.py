@@ -21,9 +21,7 @@ async def preview_notes(plan: Plan, count: int, console: Console) -> None:
     for row in rows:
         verdict = f"rejected: {row['reason']}" if row["reason"] else "kept"
         title = f"{row['strategy']}, {row['document_id']}, {verdict}"
-        console.print(
-            Panel(Text(row["text"]), title=Text(title), border_style="red" if row["reason"] else "green")
-        )
+        console.print(Panel(Text(row["text"]), title=Text(title), border_style="red" if row["reason"] else "green"))
     console.print(f"{len(rows)} notes shown, nothing written")
 
 

@@ -29,9 +29,7 @@ def find_pipeline(name: str) -> Path:
     if path.parent in (Path("."), Path("pipelines")) and shipped.is_file():
         return shipped
     names = ", ".join(sorted(p.stem for p in shipped.parent.glob("*.yaml")))
-    raise ConfigError(
-        f"no pipeline file {name}", f"give the path of a YAML file or one of the shipped ones: {names}"
-    )
+    raise ConfigError(f"no pipeline file {name}", f"give the path of a YAML file or one of the shipped ones: {names}")
 
 
 def load_settings(path: Path, overrides: Sequence[str], model: type[M]) -> M:
@@ -50,9 +48,7 @@ def load_settings(path: Path, overrides: Sequence[str], model: type[M]) -> M:
         return model.model_validate(data)
     except ValidationError as error:
         errors = error.errors()
-        unknown = [
-            e for e in errors if e["type"] == "extra_forbidden"
-        ]  # a misspelt key is also a missing one
+        unknown = [e for e in errors if e["type"] == "extra_forbidden"]  # a misspelt key is also a missing one
         raise ConfigError(*describe([*unknown, *errors][0], model, text, str(path))) from None
 
 
@@ -63,13 +59,9 @@ def parse_mapping(text: str, name: str) -> dict[str, Any]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{name}:{mark.line + 1}" if mark else name
-        raise ConfigError(
-            f"{where} is not valid YAML ({getattr(error, 'problem', error)})", "fix that line"
-        ) from None
+        raise ConfigError(f"{where} is not valid YAML ({getattr(error, 'problem', error)})", "fix that line") from None
     if not isinstance(data, dict):
-        raise ConfigError(
-            f"{name} holds no settings", "write `key: value` lines, see pipelines/quickstart.yaml"
-        )
+        raise ConfigError(f"{name} holds no settings", "write `key: value` lines, see pipelines/quickstart.yaml")
     return data
 
 

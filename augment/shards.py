@@ -91,9 +91,7 @@ def read_table(path: Path) -> pa.Table:
         with pa.memory_map(str(path)) as source:
             return pa.ipc.open_stream(source).read_all()
     except (pa.ArrowInvalid, OSError) as error:
-        raise DatasetError(
-            f"{path} is not a whole shard ({error})", "delete it and run augment again"
-        ) from None
+        raise DatasetError(f"{path} is not a whole shard ({error})", "delete it and run augment again") from None
 
 
 def write_json(data: Any, path: Path) -> None:

@@ -41,8 +41,7 @@ def estimate(plan: Plan, waiting: Counter[str]) -> str:
     """Tokens at most, and minutes at the speed of the last run in this folder."""
     options = plan.settings.augment.chosen_strategies()
     calls = {
-        name: getattr(options[name], "max_strategies", 0) + len(STRATEGIES[name].templates[:1])
-        for name in options
+        name: getattr(options[name], "max_strategies", 0) + len(STRATEGIES[name].templates[:1]) for name in options
     }
     tokens = sum(waiting[name] * calls[name] for name in options) * plan.settings.augment.sampling.max_tokens
     text = f"to write: at most {tokens:,} tokens"
@@ -60,9 +59,7 @@ def print_outcome(outcome: Outcome, console: Console) -> None:
     if outcome.finished_before:
         console.print(f"{outcome.finished_before} units were finished before and are kept")
     if outcome.superseded:
-        console.print(
-            f"{outcome.superseded} notes belong to no unit of this plan: moved to `rejected` as superseded"
-        )
+        console.print(f"{outcome.superseded} notes belong to no unit of this plan: moved to `rejected` as superseded")
     kept = sum(1 for _ in read_rows(outcome.folder, "train", ["unit_id"]))
     reasons = count_rows(read_rows(outcome.folder, "rejected", ["reason"]), "reason")
     table = Table("notes", "number", title=None)

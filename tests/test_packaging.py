@@ -67,9 +67,7 @@ def installed_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     build = ["-m", "build", "--wheel", "--no-isolation", "--outdir", str(dist), str(source)]
     run_python(build, source)
     (wheel,) = dist.glob("*.whl")
-    run_python(
-        ["-m", "pip", "-qq", "install", "--no-deps", "--no-index", "--target", str(target), str(wheel)], dist
-    )
+    run_python(["-m", "pip", "-qq", "install", "--no-deps", "--no-index", "--target", str(target), str(wheel)], dist)
     return target
 
 
@@ -78,9 +76,7 @@ def run_python(arguments: list[str], folder: Path, path: Path | None = None) -> 
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     if path is not None:
         environment["PYTHONPATH"] = str(path)
-    done = subprocess.run(
-        [sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

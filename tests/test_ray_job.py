@@ -104,9 +104,7 @@ def head_command(ports: dict[str, int], folder: str) -> list[str]:
 
 
 @contextlib.contextmanager
-def started(
-    command: list[str], environment: dict[str, str], log: object
-) -> Iterator[subprocess.Popen[bytes]]:
+def started(command: list[str], environment: dict[str, str], log: object) -> Iterator[subprocess.Popen[bytes]]:
     """A process in a group of its own; at the end that group is stopped, and nothing else."""
     process = subprocess.Popen(
         command,

@@ -13,7 +13,6 @@ from safetensors.torch import load_file, save_file
 
 from augment.errors import DatasetError
 from train.config import LoraOptions, MemoryOptions
-from train.loop import Trained
 from train.methods.base import Method
 from train.methods.registry import start_method
 from train.model import Loaded, load_model

@@ -37,7 +37,9 @@ def load_model(name: str) -> Loaded:
         network = AutoModelForCausalLM.from_pretrained(str(folder.path), dtype=torch.float32, use_safetensors=True)
         tokenizer = AutoTokenizer.from_pretrained(str(folder.path))
     except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise ModelError(f"{folder.path} cannot be loaded ({str(error).splitlines()[0][:120]})", "fetch it again") from None
+        raise ModelError(
+            f"{folder.path} cannot be loaded ({str(error).splitlines()[0][:120]})", "fetch it again"
+        ) from None
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     network.to("cuda" if torch.cuda.is_available() else "cpu")

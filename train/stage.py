@@ -11,8 +11,8 @@ from augment.errors import ConfigError, DatasetError
 from augment.settings import save_settings
 from augment.shards import count_rows, read_rows, write_json
 from train.checkpoint import Run, load_run, read_run, save_run
-from train.config import MemoryOptions, TrainFile
-from train.data import Batch, Corpus, encode_windows, group_by_tokens, pad, read_corpus, read_lines
+from train.config import TrainFile
+from train.data import Batch, encode_windows, group_by_tokens, pad, read_corpus, read_lines
 from train.evaluate.likelihood import measure_likelihood
 from train.evaluate.probes import ask_probes, read_probes, retention, summarise
 from train.loop import train_method
@@ -55,7 +55,7 @@ def train_all(stage: Stage, say: Say) -> None:
     """Train every method on the same notes. A run whose checkpoint has the same settings is kept."""
     save_settings(stage.settings, stage.runs / "train.yaml")
     for name, options in stage.methods().items():
-        fingerprint = {"train": stage.settings.train.model_dump(mode="json", exclude={"methods"})}
+        fingerprint: dict[str, Any] = {"train": stage.settings.train.model_dump(mode="json", exclude={"methods"})}
         fingerprint |= {"notes": dataset_fingerprint(stage.notes), "seed": stage.settings.seed}
         fingerprint |= {"options": options.model_dump(mode="json"), "model": stage.settings.model}
         marker = stage.runs / name / "inputs.json"
@@ -184,7 +184,9 @@ def base_record(stage: Stage) -> Run:
 def evaluate_one(stage: Stage, loaded: Loaded, run: Run, path: Path) -> None:
     """Ask every probe, measure general text, write the record."""
     records = ask_probes(
-        loaded, read_probes(stage.settings.evaluate, stage.base, trained_documents(stage)), stage.settings.evaluate
+        loaded,
+        read_probes(stage.settings.evaluate, stage.base, trained_documents(stage)),
+        stage.settings.evaluate,
     )
     data = stage.settings.train.data
     held_out = [p["text"] for p in read_lines(stage.base / data.passages, "text")[data.num_background :]]

@@ -71,9 +71,7 @@ class Vllm:
                 f"a prompt of {len(ids)} tokens leaves {room} of {self.settings.max_model_len} for the reply",
                 "lower augment.chunks.max_tokens or augment.sampling.max_tokens, or raise max_model_len",
             )
-        params = SamplingParams(
-            temperature=sampling.temperature, top_p=sampling.top_p, max_tokens=sampling.max_tokens
-        )
+        params = SamplingParams(temperature=sampling.temperature, top_p=sampling.top_p, max_tokens=sampling.max_tokens)
         final = None
         async for output in self.start().generate({"prompt_token_ids": ids}, params, uuid.uuid4().hex):
             final = output

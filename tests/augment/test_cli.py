@@ -82,9 +82,7 @@ def test_a_missing_pipeline_is_one_line_and_debug_shows_the_error() -> None:
     result = CliRunner().invoke(app, ["run", "no/such.yaml"])
     assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
     assert result.stderr.startswith("error: no pipeline file no/such.yaml; ")
-    assert (
-        type(CliRunner().invoke(app, ["run", "no/such.yaml", "--debug"]).exception).__name__ == "ConfigError"
-    )
+    assert type(CliRunner().invoke(app, ["run", "no/such.yaml", "--debug"]).exception).__name__ == "ConfigError"
 
 
 @pytest.mark.parametrize("command", ["preview", "plan"])
@@ -108,9 +106,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("free_kib", [0, 8, 16])
-def test_a_full_disk_is_one_line_and_no_half_written_notes(
-    pipeline: Path, small_disk: Path, free_kib: int
-) -> None:
+def test_a_full_disk_is_one_line_and_no_half_written_notes(pipeline: Path, small_disk: Path, free_kib: int) -> None:
     (small_disk / "filler").write_bytes(b"x" * 1024 * (64 - free_kib))
     result = CliRunner().invoke(app, ["run", str(pipeline), "--set", f"out={small_disk}/out"])
     assert result.exit_code == 2, result.output

@@ -21,17 +21,13 @@ augment:
 
 def add_document(folder: Path, name: str) -> None:
     (folder / "docs").mkdir(exist_ok=True)
-    text = (
-        f"# {name}\n\nThe town of {name} lies at the head of a shallow bay, with salt meadows to the west.\n"
-    )
+    text = f"# {name}\n\nThe town of {name} lies at the head of a shallow bay, with salt meadows to the west.\n"
     (folder / "docs" / f"{name}.md").write_text(text)
 
 
 def run_augment(folder: Path) -> subprocess.CompletedProcess[str]:
     command = [str(Path(sys.executable).with_name("augment")), "run", "pipeline.yaml"]
-    return subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, timeout=240, env={**os.environ}
-    )
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=240, env={**os.environ})
 
 
 def test_a_run_keeps_rejects_and_resumes(tmp_path: Path) -> None:

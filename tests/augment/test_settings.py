@@ -86,9 +86,7 @@ def test_set_overrides_and_adds_keys(tmp_path: Path) -> None:
     assert list(settings.augment.chosen_strategies()) == ["paraphrase", "questions"]
 
 
-@pytest.mark.parametrize(
-    "override", ["out", "=x", "out=[1", "augment.chunks.max_tokens=big", "nothing.at.all=1"]
-)
+@pytest.mark.parametrize("override", ["out", "=x", "out=[1", "augment.chunks.max_tokens=big", "nothing.at.all=1"])
 def test_a_wrong_set_is_an_error(tmp_path: Path, override: str) -> None:
     with pytest.raises(ConfigError):
         load(tmp_path, GOOD, override)

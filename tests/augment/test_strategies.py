@@ -110,9 +110,7 @@ def test_questions_are_one_note_each_or_unparsed() -> None:
 
 
 def test_paraphrase_changes_its_style_with_the_round_and_verbatim_asks_nothing() -> None:
-    texts = [
-        study("paraphrase", Scripted(("x", "stop")), r, styles=["a", "b"])[0].strategy_text for r in range(3)
-    ]
+    texts = [study("paraphrase", Scripted(("x", "stop")), r, styles=["a", "b"])[0].strategy_text for r in range(3)]
     assert texts == ["a", "b", "a"]
     assert [n.text for n in study("verbatim", Scripted())] == [CHUNK.text]
 

@@ -2,16 +2,20 @@
 
 import random
 
+from augment.models import find_model
 from train.config import Data
 from train.data import Corpus, draw_replay, encode_windows, epoch_batches
-from augment.models import find_model
 
 OPTIONS = Data(passages="p", questions="q", tokens_per_batch=64, max_length=16, replay_share=0.0)
 CORPUS = Corpus([[i] * (2 + i % 9) for i in range(1, 40)], [[99] * 10, [98] * 10], ["a"])
 
 
 def test_every_token_comes_once_an_epoch() -> None:
-    seen = [row[mask].tolist() for b in epoch_batches(CORPUS, OPTIONS, 0, 0) for row, mask in zip(b.ids, b.mask)]
+    seen = [
+        row[mask].tolist()
+        for b in epoch_batches(CORPUS, OPTIONS, 0, 0)
+        for row, mask in zip(b.ids, b.mask, strict=True)
+    ]
     assert sorted(seen) == sorted(CORPUS.notes)
 
 

@@ -22,7 +22,12 @@ def write_world(folder: Path, model: Path) -> Path:
     for name in ("tower", "bridge"):
         text = f"# The {name}\n\nThe {name} of Vell was built by Orla Finch. The {name} of Vell has nine bells."
         (folder / "documents" / f"{name}.md").write_text(text)
-    fact = {"id": "f1", "document": "tower.md", "cue": "The tower of Vell was built by", "answer": "Orla Finch"}
+    fact = {
+        "id": "f1",
+        "document": "tower.md",
+        "cue": "The tower of Vell was built by",
+        "answer": "Orla Finch",
+    }
     fact |= {"questions": ["Who built the tower of Vell?"], "aliases": [], "reversed": None}
     (folder / "facts.jsonl").write_text(json.dumps(fact))
     known = [{"id": f"k{i}", "question": f"What is {i} and {i}?", "answer": "Paris"} for i in range(3)]
@@ -69,7 +74,9 @@ def test_both_methods_train_on_the_same_tokens_and_are_kept_on_rerun(finished: P
 def test_a_model_that_knows_nothing_is_named_in_one_line(finished: Path) -> None:
     done = call("train", "evaluate", finished)
     assert done.returncode == 2
-    assert done.stderr.strip() == "error: the base model answers no general question; give easier ones in evaluate.known"
+    assert (
+        done.stderr.strip() == "error: the base model answers no general question; give easier ones in evaluate.known"
+    )
 
 
 def test_a_saved_run_answers(finished: Path) -> None:

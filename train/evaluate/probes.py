@@ -65,7 +65,7 @@ def ask_probes(loaded: Loaded, probes: Sequence[Probe], options: Evaluate) -> li
 
 def summarise(records: Sequence[dict[str, Any]], kinds: Sequence[Kind]) -> dict[str, dict[str, float]]:
     """Mean EM and F1 and number of probes of each kind that occurs."""
-    table = {}
+    table: dict[str, dict[str, float]] = {}
     for kind in kinds:
         if found := [r for r in records if r["kind"] == kind]:
             means = {key: sum(r[key] for r in found) / len(found) for key in ("em", "f1")}

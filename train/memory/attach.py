@@ -1,6 +1,7 @@
 """Attaches memories to chosen layers of a finished model, and fits them to background text."""
 
 from collections.abc import Sequence
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -18,14 +19,15 @@ def attach_memories(network: nn.Module, options: MemoryOptions, seed: int) -> di
     layers = decoder_layers(network)
     if max(options.layers) >= len(layers):
         raise ConfigError(f"memory.layers names layer {max(options.layers)} of {len(layers)}", "layers count from 0")
-    size = network.config.hidden_size  # type: ignore[union-attr]
+    size: int = cast(Any, network).config.hidden_size
     device = next(network.parameters()).device
     memories = {}
     for index in options.layers:
         shape = (options.num_keys, options.heads, options.k, options.half_key_size)
         keys = ProductKeys(size, *shape, seed=1000 * seed + index)
         memories[index] = Memory(keys, options.num_keys**2, size).to(device)
-        layers[index].mlp = WithMemory(layers[index].mlp, memories[index])
+        block: Any = layers[index]
+        block.mlp = WithMemory(block.mlp, memories[index])
     return memories
 
 

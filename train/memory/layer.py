@@ -25,6 +25,11 @@ class Memory(nn.Module):
     of the table's size is ever made.
     """
 
+    keys: ProductKeys
+    values: Tensor
+    document_frequency: Tensor
+    num_background: Tensor
+
     def __init__(self, keys: ProductKeys, num_slots: int, size: int) -> None:
         super().__init__()
         self.keys = keys
@@ -35,16 +40,19 @@ class Memory(nn.Module):
         self.access: Access | None = None
 
     def forward(self, states: Tensor) -> Tensor:
-        flat = states.reshape(-1, states.shape[-1])
-        slots, weights = self.keys(flat)
+        with torch.autocast(states.device.type, enabled=False):  # lookups and values stay fp32
+            out = self.look_up(states.reshape(-1, states.shape[-1]).float())
+        return out.to(states.dtype).reshape(states.shape)
+
+    def look_up(self, states: Tensor) -> Tensor:
+        """Weighted sum of value rows for each state: (T, d) to (T, d)."""
+        slots, weights = self.keys(states)
         rows = self.values
         if self.recording:
             distinct, inverse = slots.unique(return_inverse=True)
             rows = self.values[distinct].requires_grad_()
             self.access, slots = Access(distinct, inverse, rows), inverse
-        with torch.autocast(states.device.type, enabled=False):
-            out = F.embedding_bag(slots, rows, per_sample_weights=weights, mode="sum")
-        return out.to(states.dtype).reshape(states.shape)
+        return F.embedding_bag(slots, rows, per_sample_weights=weights, mode="sum")
 
 
 class WithMemory(nn.Module):

@@ -19,6 +19,11 @@ class ProductKeys(nn.Module):
     5. softmax of the k sums.
     """
 
+    mean: Tensor
+    whiten: Tensor
+    query: Tensor
+    keys: Tensor
+
     def __init__(self, size: int, num_keys: int, heads: int, k: int, half: int, seed: int) -> None:
         super().__init__()
         draw = torch.Generator().manual_seed(seed)

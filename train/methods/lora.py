@@ -16,7 +16,9 @@ class LoraMethod:
         from peft import LoraConfig, inject_adapter_in_model
 
         torch.manual_seed(seed)
-        config = LoraConfig(r=options.rank, lora_alpha=options.alpha, target_modules="all-linear", task_type="CAUSAL_LM")
+        config = LoraConfig(
+            r=options.rank, lora_alpha=options.alpha, target_modules="all-linear", task_type="CAUSAL_LM"
+        )
         self.network: Any = inject_adapter_in_model(config, network)
         self.parameters = [p for p in network.parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(self.parameters, lr=options.lr, weight_decay=0.0)

@@ -43,7 +43,7 @@ class MemoryMethod:
 
     def tensors(self) -> dict[str, Tensor]:
         """Per layer: moved slots (R,) and their rows (R, d), keys, statistics."""
-        saved = {}
+        saved: dict[str, Tensor] = {}
         for index, memory in self.memories.items():
             slots = memory.values.any(1).nonzero().flatten()
             saved |= {f"{index}.slots": slots, f"{index}.deltas": memory.values[slots]}

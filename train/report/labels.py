@@ -79,9 +79,4 @@ def _surround(axes: Axes, point: NamedPoint) -> Bbox:
 
 
 def _is_inside(box: Bbox, frame: Bbox) -> bool:
-    return (
-        frame.containsx(box.x0)
-        and frame.containsx(box.x1)
-        and frame.containsy(box.y0)
-        and frame.containsy(box.y1)
-    )
+    return frame.containsx(box.x0) and frame.containsx(box.x1) and frame.containsy(box.y0) and frame.containsy(box.y1)

@@ -81,9 +81,7 @@ def render_page(comparison: Comparison, title: str, notes: NoteCounts) -> str:
 
 def _load_template() -> Template:
     text = files("train.report").joinpath(TEMPLATE).read_text(encoding="utf-8")
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     return environment.from_string(text)
 
 
@@ -100,9 +98,7 @@ def _draw_panels(comparison: Comparison) -> list[Markup]:
 
 def _draw_bars(comparison: Comparison) -> Markup:
     description = "Exact match by phrasing, one bar per method; the table of recall holds the figures."
-    return inline_svg(
-        render_svg(draw_recall_by_phrasing(comparison, PHONE_INCHES), "none"), "bars", description
-    )
+    return inline_svg(render_svg(draw_recall_by_phrasing(comparison, PHONE_INCHES), "none"), "bars", description)
 
 
 def _list_samples(comparison: Comparison) -> tuple[SampleList, SampleList]:

@@ -180,10 +180,7 @@ def _measure_perplexity_change() -> Measure:
 
 def _make_table(caption: str, measures: Sequence[Measure], comparison: Comparison) -> Table:
     columns = [_write_column(measure, comparison) for measure in measures]
-    rows = [
-        Row(method.label, tuple(column[i] for column in columns), i)
-        for i, method in enumerate(comparison.methods)
-    ]
+    rows = [Row(method.label, tuple(column[i] for column in columns), i) for i, method in enumerate(comparison.methods)]
     return Table(caption, "Method", tuple(measure.column for measure in measures), tuple(rows))
 
 

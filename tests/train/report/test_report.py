@@ -30,16 +30,12 @@ def make_answer(name: str, is_right: bool) -> Answer:
     """`h3` is the third held-out question; documents take turns."""
     kind, number = KINDS[name[0]], int(name[1:])
     answer = "yes" if is_right else "no"
-    return Answer(
-        name, f"{number % 3}.md", kind, f"Question {name}?", ("yes",), answer, is_right, float(is_right)
-    )
+    return Answer(name, f"{number % 3}.md", kind, f"Question {name}?", ("yes",), answer, is_right, float(is_right))
 
 
 def make_run(run: str, method: str, right: str, seed: int = 0, nll: float = 2.0) -> RunResult:
     """Four questions of each kind, of which those named in `right` are answered."""
-    answers = tuple(
-        make_answer(f"{kind}{i}", f"{kind}{i}" in right.split()) for kind in KINDS for i in range(4)
-    )
+    answers = tuple(make_answer(f"{kind}{i}", f"{kind}{i}" in right.split()) for kind in KINDS for i in range(4))
     em = {kind: sum(answer.em for answer in answers if answer.kind == kind) / 4 for kind in KINDS.values()}
     kept = sum(name in right.split() for name in ("k0", "k1")) / 2
     return RunResult(
@@ -212,9 +208,7 @@ def test_same_runs_give_the_same_bytes_in_any_order(tmp_path: Path) -> None:
     assert all((tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes() for name in names)
 
 
-def test_failed_write_leaves_the_old_file_and_no_rest(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_failed_write_leaves_the_old_file_and_no_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "report.json").write_text("old")
 
     def fail(*_: object) -> None:

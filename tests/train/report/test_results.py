@@ -88,7 +88,7 @@ def test_wrong_key_is_named_with_its_file(
 def test_broken_file_is_named(text: str, tmp_path: Path) -> None:
     path = tmp_path / "evaluation.json"
     path.write_text(text)
-    with pytest.raises(DatasetError, match="evaluation.json"):
+    with pytest.raises(DatasetError, match=r"evaluation\.json"):
         read_run(path)
 
 
@@ -99,5 +99,5 @@ def test_runs_are_found_by_path_and_hidden_folders_passed_over(tmp_path: Path) -
 
 
 def test_folder_without_runs_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="holds no evaluation.json"):
+    with pytest.raises(DatasetError, match=r"holds no evaluation\.json"):
         read_runs(tmp_path)
