@@ -49,7 +49,9 @@ def test_lock_satisfies_requirement(requirement: Requirement) -> None:
 
 
 def test_installed_distributions_have_their_locked_version() -> None:
-    installed = {canonicalize_name(d.name): Version(d.version) for d in metadata.distributions() if d.name}
+    installed: dict[str, Version] = {}
+    for found in metadata.distributions():  # setuptools adds its vendored copies at the end of the path: first wins
+        installed.setdefault(canonicalize_name(found.name), Version(found.version))
     assert len(installed.keys() & LOCK.keys()) > 100, "run `make install`"
     # torch 2.13.0+cpu is a build of 2.13.0
     other = {n: str(v) for n, v in installed.items() if n in LOCK and v.public != LOCK[n].public}
