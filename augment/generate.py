@@ -1,8 +1,9 @@
 """Runs a plan on Ray Data: a pool of engines does the units and stages shards, the driver commits them."""
 
+import logging
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from augment.errors import DatasetError, EngineError
 from augment.filters.duplicate import duplicate_key
 from augment.plan import Plan
 from augment.progress import Progress, Tally
-from augment.records import Unit
+from augment.records import Chunk, Unit
 from augment.settings import save_settings
 from augment.shards import SPLITS, STAGING, NoteStore, Row, read_table, stage_rows, write_json
 from augment.study import Study
@@ -42,11 +43,11 @@ class StudyActor:
 
     def __init__(self, plan: Plan, folder: Path) -> None:
         engine = start_engine(plan.settings.augment.engine, plan.model, plan.settings.seed)
-        self.units, self.folder = plan.units, folder
+        self.folder = folder
         self.study = Study(plan.settings, plan.templates, plan.model, engine)
 
     async def __call__(self, block: pa.Table) -> pa.Table:
-        units: list[Unit] = [self.units[i] for i in block["unit"].to_pylist()]
+        units = [unit_of(row) for row in block.to_pylist()]
         rows = await self.study.do_all(units)
         keys = [duplicate_key(r["document_id"], r["text"]) for r in rows if r["verdict"] == "kept"]
         done = {
@@ -59,6 +60,11 @@ class StudyActor:
             "keys": keys,
         }
         return pa.Table.from_pylist([done])
+
+
+def unit_of(row: Row) -> Unit:
+    """The unit that travelled to an actor as a row."""
+    return Unit(row["id"], Chunk(**row["chunk"]), row["strategy"], row["round"])
 
 
 def generate(plan: Plan) -> Outcome:
@@ -74,14 +80,14 @@ def generate(plan: Plan) -> Outcome:
             store = NoteStore(folder)
             superseded = store.supersede({unit.id for unit in plan.units})
             done = store.finished_units()
-            todo = [i for i, unit in enumerate(plan.units) if unit.id not in done]
+            todo = [unit for unit in plan.units if unit.id not in done]
             tally = commit_all(plan, store, todo) if todo else Tally()
             return Outcome(folder, len(plan.units) - len(todo), tally, superseded)
     except Timeout:
         raise DatasetError(f"another process writes {plan.out}", "wait for it, or use --set out=FOLDER") from None
 
 
-def commit_all(plan: Plan, store: NoteStore, todo: list[int]) -> Tally:
+def commit_all(plan: Plan, store: NoteStore, todo: list[Unit]) -> Tally:
     """Commit each staged shard as it comes, duplicates moved to `rejected`."""
     seen = store.kept_keys(lambda row: duplicate_key(row["document_id"], row["text"]))
     with Progress(len(todo)) as progress:
@@ -94,16 +100,16 @@ def commit_all(plan: Plan, store: NoteStore, todo: list[int]) -> Tally:
     return tally
 
 
-def run_units(plan: Plan, folder: Path, todo: list[int]) -> Iterator[dict[str, Any]]:
+def run_units(plan: Plan, folder: Path, todo: list[Unit]) -> Iterator[dict[str, Any]]:
     """One record per staged shard, in the order in which they are done."""
     start_ray()
     engine = plan.settings.augment.engine
     num_blocks = -(-len(todo) // plan.settings.augment.units_per_shard)
-    staged = ray.data.from_items([{"unit": i} for i in todo], override_num_blocks=num_blocks).map_batches(
+    staged = ray.data.from_items([asdict(unit) for unit in todo], override_num_blocks=num_blocks).map_batches(
         StudyActor,
         batch_size=None,
         batch_format="pyarrow",
-        fn_constructor_args=(plan, folder),
+        fn_constructor_args=(replace(plan, documents=[], chunks=[], units=[]), folder),
         compute=ActorPoolStrategy(
             size=engine.actors,
             max_tasks_in_flight_per_actor=SHARDS_IN_FLIGHT,
@@ -125,6 +131,8 @@ def start_ray() -> None:
     if ray.is_initialized():
         return
     ray.data.DataContext.get_current().enable_progress_bars = False
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # its core worker warns about every actor
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # its errors come back as exceptions
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     if "RAY_ADDRESS" in os.environ:
         ray.init(**quiet)
