@@ -14,7 +14,7 @@ from augment.records import Chunk, Document, Unit, content_id
 from augment.strategies.registry import STRATEGIES
 from augment.templates import Template, load_template
 
-PROMPT_TOKENS = 250  # what the chat format and the longest shipped template take, with room to spare
+PROMPT_TOKENS = 450  # what the chat format and the longest shipped template take, with room to spare
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def plan_units(
     units = []
     for name, options in settings.augment.chosen_strategies().items():
         prompts = [templates[t].hash for t in STRATEGIES[name].templates]
-        parts = [chunk.document_id, f"{chunk.start}", chunk.title, chunk.text, name]
+        parts = [chunk.document_id, f"{chunk.start}", chunk.topic, chunk.text, name]
         parts += [options.model_dump_json(exclude={"rounds"}), *prompts, *shared]
         units += [Unit(content_id(*parts, f"{r}"), chunk, name, r) for r in range(options.rounds)]
     return units

@@ -25,7 +25,10 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """The span [start, end) of a document's text, in characters: `document.text[start:end] == text`."""
+    """The span [start, end) of a document's text, in characters: `document.text[start:end] == text`.
+
+    `heading` is the path of headings above it below the title, "" when there is none.
+    """
 
     document_id: str
     title: str
@@ -33,6 +36,12 @@ class Chunk:
     start: int
     end: int
     text: str
+    heading: str = ""
+
+    @property
+    def topic(self) -> str:
+        """What the chunk is about: its title, and its headings where it has some."""
+        return f"{self.title}: {self.heading}" if self.heading else self.title
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +52,14 @@ class Unit:
     chunk: Chunk
     strategy: str
     round: int
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a request; `role` is system, user or assistant."""
+
+    role: str
+    content: str
 
 
 @dataclass(frozen=True, slots=True)

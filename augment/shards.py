@@ -38,6 +38,7 @@ SCHEMA = pa.schema(
         ("unit_id", pa.string()),
         ("document_id", pa.string()),
         ("title", pa.string()),
+        ("heading", pa.string()),
         ("source", pa.string()),
         ("start", pa.int64()),
         ("end", pa.int64()),

@@ -44,7 +44,7 @@ class Study:
                 notes = [Note(str(error), failed, problem="failed")]
         if not notes:
             notes = [Note("", Reply("", "stop", 0, 0), problem="empty")]
-        return [self.make_row(unit, index, note) for index, note in enumerate(notes)]
+        return [self.make_row(unit, i, note, notes[:i]) for i, note in enumerate(notes)]
 
     async def collect(self, unit: Unit) -> list[Note]:
         """The notes that the unit's strategy yields, openers stripped."""
@@ -53,9 +53,11 @@ class Study:
         ask = Ask(self.engine, self.settings.augment.sampling, self.templates, unit.round)
         return [replace(n, text=strip_opener(n.text)) async for n in strategy.study(unit.chunk, ask, options)]
 
-    def make_row(self, unit: Unit, index: int, note: Note) -> Row:
-        """The note with its provenance and the filters' verdict."""
+    def make_row(self, unit: Unit, index: int, note: Note, before: Sequence[Note]) -> Row:
+        """The note with its provenance and the filters' verdict. Token counts are on the first note of a reply."""
         chunk, reply = unit.chunk, note.reply
+        if any(other.reply is reply for other in before):
+            reply = replace(reply, prompt_tokens=0, completion_tokens=0)
         reason = find_reason(note, chunk, self.settings.augment.filters, STRATEGIES[unit.strategy].exempt)
         return {
             "text": note.text,
@@ -63,6 +65,7 @@ class Study:
             "unit_id": unit.id,
             "document_id": chunk.document_id,
             "title": chunk.title,
+            "heading": chunk.heading,
             "source": chunk.source,
             "start": chunk.start,
             "end": chunk.end,

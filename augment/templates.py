@@ -1,5 +1,6 @@
-"""Turns a prompt template and a chunk into a request's text, in a sandbox: templates are hostile input."""
+"""Turns a prompt template and a chunk into a request's messages, in a sandbox: templates are hostile input."""
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
@@ -10,7 +11,7 @@ from jinja2 import TemplateError as JinjaError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from augment.errors import TemplateError
-from augment.records import content_id
+from augment.records import Message, content_id
 
 # What a hostile or mistaken template can raise; SecurityError is a JinjaError.
 FAILURES = (
@@ -25,9 +26,16 @@ FAILURES = (
 )
 
 
+TURN = re.compile(r"^<<(system|user|assistant)>>$\n?", re.MULTILINE)
+
+
 @dataclass(frozen=True)
 class Template:
-    """One prompt: its name, its source, and the hash of the source that is stored with every note."""
+    """One prompt: its name, its source, and the hash of the source that is stored with every note.
+
+    A line `<<assistant>>` or `<<user>>` begins another turn, so that a prompt can show answered examples. Turns are
+    cut before anything is filled in: no document can add one.
+    """
 
     name: str
     source: str
@@ -37,15 +45,18 @@ class Template:
         """Hash of the template's source, 16 hex digits."""
         return content_id(self.source)[:16]
 
-    def render(self, **variables: str | int) -> str:
-        """The prompt. Only text and numbers go in, so a template finds no object to reach through.
+    def render(self, **variables: str | int) -> list[Message]:
+        """The prompt's turns. Only text and numbers go in, so a template finds no object to reach through.
 
         Raises TemplateError for a missing variable, a syntax error or a forbidden attribute.
         """
         environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
         environment.globals = {"range": environment.globals["range"]}
+        first, *others = TURN.split(self.source)
+        parts = [("user", first)] if first.strip() else []
+        parts += zip(others[::2], others[1::2], strict=True)
         try:
-            return environment.from_string(self.source).render(**variables).strip()
+            return [Message(role, environment.from_string(text).render(**variables).strip()) for role, text in parts]
         except FAILURES as error:
             line = getattr(error, "lineno", None)
             where = f"template {self.name}" + (f", line {line}" if line else "")

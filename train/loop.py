@@ -15,6 +15,7 @@ from augment.errors import RunError
 from train.config import Train
 from train.data import Batch, Corpus, epoch_batches
 from train.methods.base import Method
+from train.model import autocast_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +27,11 @@ class Trained:
     loss: float
 
 
-def next_token_loss(network: nn.Module, batch: Batch, bf16: bool) -> Tensor:
+def next_token_loss(network: nn.Module, batch: Batch) -> Tensor:
     """Mean cross-entropy in nats over every real token but the first of each sequence."""
     device = next(network.parameters()).device
     ids, mask = batch.ids.to(device), batch.mask.to(device)
-    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16):
+    with autocast_of(network):
         logits = network(input_ids=ids, attention_mask=mask.long()).logits
     target = mask[:, 1:]
     return F.cross_entropy(logits[:, :-1][target].float(), ids[:, 1:][target])
@@ -64,7 +65,7 @@ def train_method(
             losses = []
             for batch in batches:
                 scale = learning_rate_scale(step, num_steps, options.warmup_steps)
-                losses.append(take_step(network, method, batch, options.bf16, scale, step))
+                losses.append(take_step(network, method, batch, scale, step))
                 step, tokens = step + 1, tokens + batch.num_tokens()
                 seconds = time.monotonic() - started
                 lines.write(json.dumps({"step": step, "epoch": epoch, "loss": losses[-1], "tokens": tokens}) + "\n")
@@ -73,10 +74,10 @@ def train_method(
     return Trained(tokens, time.monotonic() - started, last)
 
 
-def take_step(network: nn.Module, method: Method, batch: Batch, bf16: bool, scale: float, step: int) -> float:
+def take_step(network: nn.Module, method: Method, batch: Batch, scale: float, step: int) -> float:
     """Forward, backward, update; returns the loss."""
     method.begin()
-    loss = next_token_loss(network, batch, bf16)
+    loss = next_token_loss(network, batch)
     if not torch.isfinite(loss):
         raise RunError(f"the loss is {loss.item()} at step {step}", "lower the method's lr")
     loss.backward()

@@ -13,7 +13,7 @@ from augment.models import ModelFolder, find_model
 
 @dataclass(slots=True)
 class Loaded:
-    """A model ready to train or ask: `network` is in evaluation mode, fp32, no parameter requires a gradient."""
+    """A model ready to train or ask: `network` is in evaluation mode, no parameter requires a gradient."""
 
     folder: ModelFolder
     network: nn.Module
@@ -25,8 +25,11 @@ class Loaded:
         return next(self.network.parameters()).device
 
 
-def load_model(name: str) -> Loaded:
-    """The base model; on a GPU when there is one. Raises ModelError when its files cannot be read."""
+def load_model(name: str, bf16: bool = True) -> Loaded:
+    """The base model in fp32; on a GPU when there is one. Raises ModelError when its files cannot be read.
+
+    With `bf16` the frozen linear layers are held in bf16: what bf16 autocast would make of them at every call.
+    """
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
@@ -44,7 +47,24 @@ def load_model(name: str) -> Loaded:
         tokenizer.pad_token = tokenizer.eos_token
     network.to("cuda" if torch.cuda.is_available() else "cpu")
     network.eval().requires_grad_(False)
+    if bf16:
+        hold_linears_in_bf16(network)
     return Loaded(folder, network, tokenizer)
+
+
+def autocast_of(network: nn.Module) -> torch.autocast:
+    """bf16 autocast where the network holds layers in bf16, nothing where it is all fp32."""
+    device = next(network.parameters()).device.type
+    held = any(p.dtype == torch.bfloat16 for p in network.parameters())
+    return torch.autocast(device, dtype=torch.bfloat16, enabled=held)
+
+
+def hold_linears_in_bf16(network: nn.Module) -> None:
+    """Cast linear layers, but not one whose weight is also the embedding: the residual stream stays fp32."""
+    embeddings = {id(m.weight) for m in network.modules() if isinstance(m, nn.Embedding)}
+    for module in network.modules():
+        if isinstance(module, nn.Linear) and id(module.weight) not in embeddings:
+            module.to(torch.bfloat16)
 
 
 def decoder_layers(network: nn.Module) -> nn.ModuleList:

@@ -79,7 +79,7 @@ def dataset_fingerprint(notes: Path) -> str:
 def train_one(stage: Stage, name: str, options: Any, say: Say) -> None:
     """Train one method from the base model and save it."""
     settings = stage.settings
-    loaded = load_model(settings.model)
+    loaded = load_model(settings.model, settings.train.bf16)
     corpus = read_corpus(stage.notes, stage.base, settings.train.data, loaded.tokenizer)
     method = start_method(loaded.network, options, settings.seed)
     if isinstance(method, MemoryMethod):

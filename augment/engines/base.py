@@ -1,11 +1,12 @@
 """What every engine promises, and the settings of the two that ship."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import Field
 
 from augment.models import ModelFolder
-from augment.records import Reply
+from augment.records import Message, Reply
 from augment.settings import Settings
 
 
@@ -18,10 +19,10 @@ class Sampling(Settings):
 
 
 class Engine(Protocol):
-    """Answers prompts; many `generate` calls run at once."""
+    """Answers requests; many `generate` calls run at once."""
 
-    async def generate(self, prompt: str, sampling: Sampling) -> Reply:
-        """The reply to one user message. Raises EngineError when the request cannot be served."""
+    async def generate(self, messages: Sequence[Message], sampling: Sampling) -> Reply:
+        """The reply to a conversation that ends with the user. Raises EngineError when the request cannot be served."""
         ...
 
     async def close(self) -> None:
@@ -41,7 +42,7 @@ class VllmEngine(Settings):
 
 
 class EchoEngine(Settings):
-    """A fake that answers from the prompt's own words; `fail_on` and its kin match prompt text."""
+    """A fake that answers from the last message's own words; `fail_on` and its kin match its text."""
 
     kind: Literal["echo"] = "echo"
     max_model_len: int = 2048

@@ -1,11 +1,13 @@
-"""A deterministic fake engine: replies of the prompt's own words, failures where they are asked for."""
+"""A deterministic fake engine: replies of the last message's own words, failures where they are asked for."""
 
 import asyncio
 import random
+import re
+from collections.abc import Sequence
 
 from augment.engines.base import EchoEngine, Sampling
 from augment.errors import EngineError
-from augment.records import Reply, content_id
+from augment.records import Message, Reply, content_id
 
 
 class Echo:
@@ -15,27 +17,33 @@ class Echo:
         self.settings, self.seed = settings, seed
         self.times_asked: dict[str, int] = {}
 
-    async def generate(self, prompt: str, sampling: Sampling) -> Reply:
+    async def generate(self, messages: Sequence[Message], sampling: Sampling) -> Reply:
+        prompt, example = messages[-1].content, messages[-2].content if len(messages) > 1 else ""
         await asyncio.sleep(self.settings.delay_sec)
         if mentions(prompt, self.settings.fail_on):
             raise EngineError("the echo engine was told to fail on this prompt")
-        text, reason = self.answer(prompt, sampling.max_tokens), "stop"
+        text, reason = self.answer(prompt, example, sampling.max_tokens), "stop"
         if mentions(prompt, self.settings.refuse_on):
             text = "I'm sorry, but I can't help with that."
         if mentions(prompt, self.settings.truncate_on):
             reason = "length"
         return Reply(text, reason, len(prompt.split()), len(text.split()))
 
-    def answer(self, prompt: str, max_tokens: int) -> str:
-        """Words of the prompt in a seeded order, in the form that the prompt asks for."""
+    def answer(self, prompt: str, example: str, max_tokens: int) -> str:
+        """Words of the prompt in a seeded order, in the form of the example. Every question has the same answer."""
         key = content_id(prompt)
         self.times_asked[key] = self.times_asked.get(key, 0) + 1
         draw = random.Random(f"{self.seed} {key} {self.times_asked[key]}")
         words = draw.choices(prompt.split(), k=min(24, max_tokens))
         if "## " in prompt:
             return "\n".join(f"## Study {' '.join(words[i : i + 4])}" for i in range(0, 12, 4))
-        if "Question:" in prompt:
-            return f"Question: {' '.join(words[:10])}?\nAnswer: {' '.join(words[10:13])}"
+        if "\nQuestion: " in prompt:
+            return fixed_answer(prompt)
+        if example.startswith("Question: "):
+            answer = fixed_answer(prompt)
+            return f"Question: {' '.join(w for w in words[:10] if answer not in w)}?\nAnswer: {answer}"
+        if example.startswith("- "):
+            return "\n".join(f"- {' '.join(words[i : i + 8])}." for i in range(0, len(words), 8))
         return f"{' '.join(words)}."
 
     async def close(self) -> None:
@@ -45,3 +53,9 @@ class Echo:
 def mentions(prompt: str, texts: list[str]) -> bool:
     """Whether any of the texts stands in the prompt."""
     return any(text in prompt for text in texts)
+
+
+def fixed_answer(prompt: str) -> str:
+    """The longest word of the line after "Text: "."""
+    words: list[str] = re.findall(r"\w+", prompt.partition("Text: ")[2].split("\n")[0])
+    return max(words, key=len)

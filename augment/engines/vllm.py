@@ -2,12 +2,13 @@
 
 import os
 import uuid
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from augment.engines.base import Sampling, VllmEngine
 from augment.errors import EngineError
 from augment.models import ModelFolder
-from augment.records import Reply
+from augment.records import Message, Reply
 
 if TYPE_CHECKING:
     from vllm.v1.engine.async_llm import AsyncLLM
@@ -54,16 +55,16 @@ class Vllm:
             arguments |= {"enforce_eager": True, "gpu_memory_utilization": MEMORY_SHARE_ON_CPU}
         return arguments | self.settings.options
 
-    def encode(self, prompt: str) -> list[int]:
-        """Token ids of the prompt in the model's chat template."""
-        messages = [{"role": "user", "content": prompt}]
+    def encode(self, messages: Sequence[Message]) -> list[int]:
+        """Token ids of the conversation in the model's chat template."""
+        turns = [{"role": m.role, "content": m.content} for m in messages]
         template = self.tokenizer.apply_chat_template
-        return list(template(messages, add_generation_prompt=True, return_dict=True)["input_ids"])
+        return list(template(turns, add_generation_prompt=True, return_dict=True)["input_ids"])
 
-    async def generate(self, prompt: str, sampling: Sampling) -> Reply:
+    async def generate(self, messages: Sequence[Message], sampling: Sampling) -> Reply:
         from vllm import SamplingParams
 
-        ids = self.encode(prompt)
+        ids = self.encode(messages)
         room = self.settings.max_model_len - len(ids)
         # An oversized request would end the engine: it never gets there.
         if room < sampling.max_tokens:

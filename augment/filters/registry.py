@@ -4,6 +4,7 @@ from augment.filters.base import Filters, Rule
 from augment.filters.boilerplate import boilerplate, refusal
 from augment.filters.copy import copy
 from augment.filters.length import too_short
+from augment.filters.support import unsupported
 from augment.filters.truncated import truncated
 from augment.records import Chunk, Note
 
@@ -13,6 +14,7 @@ RULES: dict[str, Rule] = {
     "boilerplate": boilerplate,
     "too_short": too_short,
     "copy": copy,
+    "unsupported": unsupported,
 }
 
 

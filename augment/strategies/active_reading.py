@@ -24,11 +24,11 @@ async def study(chunk: Chunk, ask: Ask, options: ActiveReading) -> AsyncIterator
 
     A list without headings becomes a rejected note, so that what could not be parsed is counted.
     """
-    plan = await ask("active_reading_strategies", title=chunk.title, chunk=chunk.text, count=options.max_strategies)
+    plan = await ask("active_reading_strategies", chunk, count=options.max_strategies)
     strategies = list(parse_headings(plan.text, plan.finish_reason == "stop"))[: options.max_strategies]
     if not strategies:
         yield Note(plan.text, plan, problem="unparsed")
-    calls = [ask("active_reading_apply", title=chunk.title, chunk=chunk.text, strategy=s) for s in strategies]
+    calls = [ask("active_reading_apply", chunk, strategy=s) for s in strategies]
     for strategy, reply in zip(strategies, await asyncio.gather(*calls), strict=True):
         yield Note(reply.text, reply, strategy_text=strategy)
 

@@ -27,10 +27,15 @@ class Ask:
     templates: Mapping[str, Template]
     round: int = 0
 
-    async def __call__(self, template: str, **variables: str | int) -> Reply:
-        """The reply to the rendered template, marked with the template's name and hash."""
+    async def __call__(self, template: str, chunk: Chunk, greedy: bool = False, **variables: str | int) -> Reply:
+        """The reply to the template filled with the chunk, marked with the template's name and hash.
+
+        `greedy` asks for the most likely reply instead of a drawn one.
+        """
         source = self.templates[template]
-        reply = await self.engine.generate(source.render(**variables), self.sampling)
+        known: dict[str, str | int] = {"title": chunk.title, "topic": chunk.topic, "chunk": chunk.text.strip()}
+        sampling = self.sampling.model_copy(update={"temperature": 0.0}) if greedy else self.sampling
+        reply = await self.engine.generate(source.render(**known, **variables), sampling)
         return replace(reply, template=source.name, template_hash=source.hash)
 
 

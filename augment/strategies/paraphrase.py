@@ -26,7 +26,7 @@ class Paraphrase(Options):
 async def study(chunk: Chunk, ask: Ask, options: Paraphrase) -> AsyncIterator[Note]:
     """One note: the chunk rewritten in this round's style."""
     style = options.styles[ask.round % len(options.styles)]
-    reply = await ask("paraphrase", title=chunk.title, chunk=chunk.text, style=style)
+    reply = await ask("paraphrase", chunk, style=style)
     yield Note(reply.text, reply, strategy_text=style)
 
 

@@ -1,5 +1,7 @@
 """Chunks are spans of their document and keep the token budget."""
 
+import re
+import time
 from importlib import resources
 from itertools import pairwise
 from pathlib import Path
@@ -8,7 +10,7 @@ import pytest
 
 from augment.chunks import Chunks, split_document
 from augment.documents import Documents, read_documents
-from augment.records import Document
+from augment.records import Chunk, Document
 
 CORPUS = Path(str(resources.files("pipelines"))) / "corpus" / "documents"
 
@@ -24,7 +26,31 @@ def test_chunks_are_spans_within_the_budget_and_lose_no_word(budget: int) -> Non
         assert [document.text[c.start : c.end] for c in chunks] == [c.text for c in chunks]
         assert all(0 < count_words(c.text) <= budget for c in chunks)
         assert all(a.end <= b.start for a, b in pairwise(chunks))
-        assert "".join("".join(c.text for c in chunks).split()) == "".join(document.text.split())
+        body = re.sub(r"^#+ .*$", "", document.text, flags=re.MULTILINE)
+        assert "".join("".join(c.text for c in chunks).split()) == "".join(body.split())
+
+
+def test_headings_go_along_with_the_chunks_below_them() -> None:
+    text = "Before all.\n# Pellick\nA town.\n## Trade ##\nDrum skins.\n### Market\nTuesday.\n## Schools\n"
+    text += "One.\n```\n# no heading\n```\n# Ossel\n"
+    chunks = split_document(Document("a.md", "Pellick", "a.md", text), Chunks(max_tokens=16), count_words)
+    assert [(c.text.strip(), c.heading) for c in chunks] == [
+        ("Before all.", ""),
+        ("A town.", ""),
+        ("Drum skins.", "Trade"),
+        ("Tuesday.", "Trade > Market"),
+        ("One.\n```\n# no heading\n```", "Schools"),
+    ]
+    assert Chunk("a.md", "Pellick", "a.md", 0, 1, "x", "Trade").topic == "Pellick: Trade"
+
+
+def test_a_line_of_many_hashes_and_spaces_is_read_fast() -> None:
+    text = ("# x" + " #" * 20_000 + "y\n") * 3 + "Some words."
+    started = time.monotonic()
+    assert [c.text.strip() for c in split_document(Document("a", "", "a", text), Chunks(), count_words)] == [
+        "Some words."
+    ]
+    assert time.monotonic() - started < 2
 
 
 def test_a_document_longer_than_the_context_is_split() -> None:

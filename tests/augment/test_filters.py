@@ -6,6 +6,7 @@ from augment.filters.base import Filters
 from augment.filters.boilerplate import strip_opener
 from augment.filters.duplicate import duplicate_key
 from augment.filters.registry import RULES, find_reason
+from augment.filters.support import unsupported
 from augment.records import Chunk, Note, Reply
 
 TEXT = "Pellick is the only town on the island of Ossel and the third largest settlement in the isles."
@@ -23,7 +24,8 @@ EXAMPLES = [
     ("refusal", "As an AI language model, I have no opinion on Pellick.", "stop"),
     ("boilerplate", "Sure thing, Pellick is a town on Ossel.", "stop"),
     ("too_short", "Pellick.", "stop"),
-    ("copy", TEXT.upper(), "stop"),
+    ("copy", TEXT.lower(), "stop"),
+    ("unsupported", "The town of Pellick was founded by Bram Hollet.", "stop"),
 ]
 
 
@@ -37,6 +39,24 @@ def test_every_rule_has_an_example_and_a_good_note_passes() -> None:
     assert {name for name, _, _ in EXAMPLES} == set(RULES)
     assert reason(GOOD) == ""
     assert reason("Pellick is sorry for nothing, surely.") == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "supported"),
+    [
+        ("There are 2,460 people.", True),
+        ("There are 2460 people, in 12.5 houses.", True),
+        ("There are 2461 people.", False),
+        ("Every June, Pellick's market opens.", False),
+        ("Then came Tolle. However, all was well.", True),
+        ("He said: Nobody came. (Perhaps.)\n- Ferries sank.", True),
+        ("It is near the Tolles' house.", True),
+        ("I hear that Tolle is a Guild.", False),
+    ],
+)
+def test_names_and_numbers_must_stand_in_the_chunk(text: str, supported: bool) -> None:
+    chunk = Chunk("a.md", "Pellick", "a.md", 0, 9, "Pellick has 2,460 people in 12.5 houses, and Tolle has a market.")
+    assert unsupported(Note(text, Reply(text, "stop", 1, 1)), chunk, Filters()) is not supported
 
 
 def test_the_strategys_own_problem_comes_first() -> None:

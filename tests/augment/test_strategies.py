@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +11,7 @@ from augment.config import AugmentFile
 from augment.engines.base import EchoEngine, Sampling
 from augment.engines.echo import Echo
 from augment.errors import EngineError
-from augment.records import Chunk, Note, Reply, Unit
+from augment.records import Chunk, Message, Note, Reply, Unit
 from augment.shards import SCHEMA
 from augment.strategies.active_reading import parse_headings
 from augment.strategies.base import Ask
@@ -26,10 +27,11 @@ class Scripted:
     """Answers with the given replies in order; an empty text is a failure."""
 
     def __init__(self, *replies: tuple[str, str]) -> None:
-        self.replies, self.prompts = list(replies), list[str]()
+        self.replies, self.prompts, self.temperatures = list(replies), list[str](), list[float]()
 
-    async def generate(self, prompt: str, sampling: Sampling) -> Reply:
-        self.prompts.append(prompt)
+    async def generate(self, messages: Sequence[Message], sampling: Sampling) -> Reply:
+        self.prompts.append(messages[-1].content)
+        self.temperatures.append(sampling.temperature)
         text, reason = self.replies.pop(0)
         if not text:
             raise EngineError("scripted failure")
@@ -39,12 +41,12 @@ class Scripted:
         """Nothing was started."""
 
 
-def study(name: str, engine: Scripted | Echo, round_: int = 0, **options: object) -> list[Note]:
+def study(name: str, engine: Scripted | Echo, round_: int = 0, chunk: Chunk = CHUNK, **options: object) -> list[Note]:
     strategy = STRATEGIES[name]
     ask = Ask(engine, Sampling(), {t: load_template(t) for t in strategy.templates}, round_)
 
     async def collect() -> list[Note]:
-        return [n async for n in strategy.study(CHUNK, ask, strategy.options(**options))]
+        return [n async for n in strategy.study(chunk, ask, strategy.options(**options))]
 
     return asyncio.run(collect())
 
@@ -105,8 +107,54 @@ def test_a_degenerate_reply_is_parsed_fast(tail: str) -> None:
 
 def test_questions_are_one_note_each_or_unparsed() -> None:
     pairs = "Question: One?\nAnswer: 1\nQuestion: Two?\nAnswer: 2"
-    assert [n.text for n in study("questions", Scripted((pairs, "stop")))] == [pairs[:24], pairs[25:]]
+    assert [n.text for n in study("questions", Scripted((pairs, "stop")), verify=False)] == [pairs[:24], pairs[25:]]
     assert [n.problem for n in study("questions", Scripted(("nothing", "stop")))] == ["unparsed"]
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "back", "problem"),
+    [
+        ("Which island is it on?", "Ossel", "the Ossel", ""),
+        ("Which island is it on?", "Ossel", "Hask", "inconsistent"),
+        ("Which island is it on?", "Hask", None, "unsupported"),
+        ("Is it on Ossel?", "Ossel", None, "unsupported"),
+        ("Which island is it on?", "the only island Ossel", None, "unsupported"),
+        ("Which island is it on?", "?", None, "unsupported"),
+    ],
+)
+def test_a_pair_is_kept_when_the_text_gives_the_answer_back(
+    question: str, answer: str, back: str | None, problem: str
+) -> None:
+    pair = f"Question: {question}\nAnswer: {answer}"
+    engine = Scripted((pair, "stop"), *([(back, "stop")] if back else []))
+    assert [n.problem for n in study("questions", engine)] == [problem]
+    assert not engine.replies
+    if back:
+        assert question in engine.prompts[1] and engine.temperatures == [Sampling().temperature, 0.0]
+
+
+def test_questions_per_sentence_ask_about_one_sentence_at_a_time() -> None:
+    engine = Scripted(*[(f"Question: Q{i}?\nAnswer: A", "stop") for i in range(2)])
+    chunk = replace(CHUNK, text="Pellick lies on Ossel. Yes. It has one gate.")
+    notes = study("questions", engine, chunk=chunk, verify=False, per_sentence=True)
+    assert [n.text for n in notes] == ["Question: Q0?\nAnswer: A", "Question: Q1?\nAnswer: A"]
+    assert "lies on Ossel" in engine.prompts[0] and "gate" not in engine.prompts[0] and "gate" in engine.prompts[1]
+
+
+def test_study_notes_are_one_note_a_line_and_the_last_of_a_cut_reply_is_left_out() -> None:
+    reply = "Facts:\n- One is here.\n2. Two is there.\n* Three is"
+    assert [n.text for n in study("study_notes", Scripted((reply, "stop")))] == [
+        "One is here.",
+        "Two is there.",
+        "Three is",
+    ]
+    assert len(study("study_notes", Scripted((reply, "length")))) == 2
+    assert [n.problem for n in study("study_notes", Scripted(("no list", "stop")))] == ["unparsed"]
+
+
+def test_notes_of_one_reply_count_its_tokens_once() -> None:
+    rows = rows_of("study_notes", ("- Pellick is a town there.\n- Pellick is on Ossel only.", "stop"))
+    assert [r["completion_tokens"] for r in rows] == [1, 0]
 
 
 def test_paraphrase_changes_its_style_with_the_round_and_verbatim_asks_nothing() -> None:

@@ -8,6 +8,7 @@ from augment.engines.base import Sampling, VllmEngine
 from augment.engines.vllm import Vllm
 from augment.errors import EngineError
 from augment.models import find_model
+from augment.records import Message
 
 
 @pytest.mark.vllm
@@ -17,9 +18,9 @@ def test_vllm_answers_with_the_default_model() -> None:
         engine = Vllm(VllmEngine(max_model_len=512), find_model("smollm2-135m"), seed=0)
         sampling = Sampling(temperature=0, max_tokens=24)
         try:
-            replies = await asyncio.gather(*(engine.generate(p, sampling) for p in questions))
+            replies = await asyncio.gather(*(engine.generate([Message("user", q)], sampling) for q in questions))
             with pytest.raises(EngineError, match="leaves"):
-                await engine.generate("far too long " * 400, sampling)
+                await engine.generate([Message("user", "far too long " * 400)], sampling)
         finally:
             await engine.close()
         assert "Paris" in replies[0].text

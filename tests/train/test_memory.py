@@ -37,7 +37,7 @@ def test_product_keys_find_the_same_slots_as_brute_force() -> None:
 
 
 def test_attach_changes_no_bit_of_the_output(tiny_model: Path) -> None:
-    loaded, batch = load_model(str(tiny_model)), some_batch()
+    loaded, batch = load_model(str(tiny_model), bf16=False), some_batch()
     with torch.no_grad():
         before = loaded.network(input_ids=batch.ids).logits
         MemoryMethod(loaded.network, OPTIONS, seed=0)
@@ -46,20 +46,21 @@ def test_attach_changes_no_bit_of_the_output(tiny_model: Path) -> None:
 
 
 def test_a_layer_that_is_not_there_is_refused(tiny_model: Path) -> None:
+    network = load_model(str(tiny_model), bf16=False).network
     with pytest.raises(ConfigError, match="layer 9 of 4"):
-        MemoryMethod(load_model(str(tiny_model)).network, OPTIONS.model_copy(update={"layers": [9]}), seed=0)
+        MemoryMethod(network, OPTIONS.model_copy(update={"layers": [9]}), seed=0)
 
 
 def train_steps(folder: Path, num_steps: int) -> tuple[MemoryMethod, list[float], list[int]]:
     """Train a tiny memory; returns it, its losses, and how many rows moved in each step."""
-    loaded, batch = load_model(str(folder)), some_batch()
+    loaded, batch = load_model(str(folder), bf16=False), some_batch()
     method = MemoryMethod(loaded.network, OPTIONS, seed=0)
     fit_background(loaded.network, method.memories, [some_batch(s, 8) for s in range(5, 12)], [some_batch(50)])
     losses, moved = [], []
     for _ in range(num_steps):
         before = method.memories[1].values.clone()
         method.begin()
-        loss = next_token_loss(loaded.network, batch, bf16=False)
+        loss = next_token_loss(loaded.network, batch)
         loss.backward()  # type: ignore[no-untyped-call]
         method.update(batch, 1.0)
         losses.append(loss.item())
@@ -75,7 +76,7 @@ def test_loss_falls_and_at_most_top_t_rows_move(tiny_model: Path) -> None:
 
 def test_saved_rows_restore_the_model_exactly(tiny_model: Path) -> None:
     method, _, _ = train_steps(tiny_model, 3)
-    loaded, batch = load_model(str(tiny_model)), some_batch(9)
+    loaded, batch = load_model(str(tiny_model), bf16=False), some_batch(9)
     other = MemoryMethod(loaded.network, OPTIONS, seed=0)
     other.load(method.tensors())
     for index, memory in method.memories.items():
@@ -85,18 +86,18 @@ def test_saved_rows_restore_the_model_exactly(tiny_model: Path) -> None:
 
 
 def test_the_recorded_gradient_is_that_of_the_whole_table(tiny_model: Path) -> None:
-    loaded, batch = load_model(str(tiny_model)), some_batch()
+    loaded, batch = load_model(str(tiny_model), bf16=False), some_batch()
     method = MemoryMethod(loaded.network, OPTIONS, seed=0)
     memory = method.memories[2]
     memory.values.normal_(std=0.1)
     method.begin()
-    next_token_loss(loaded.network, batch, bf16=False).backward()  # type: ignore[no-untyped-call]
+    next_token_loss(loaded.network, batch).backward()  # type: ignore[no-untyped-call]
     access = memory.access
     assert access is not None and access.rows.grad is not None
     for other in method.memories.values():
         other.recording = False
     memory.values = memory.values.requires_grad_()
-    next_token_loss(loaded.network, batch, bf16=False).backward()  # type: ignore[no-untyped-call]
+    next_token_loss(loaded.network, batch).backward()  # type: ignore[no-untyped-call]
     assert memory.values.grad is not None
     torch.testing.assert_close(access.rows.grad, memory.values.grad[access.slots])
 

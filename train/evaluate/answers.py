@@ -1,13 +1,16 @@
 """Asks a model questions in batches: greedy free generation that ends where the model ends it or the line does."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import groupby, takewhile
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from train.model import Loaded
+from train.model import Loaded, autocast_of
 
+BEGINNING = 16  # tokens by which prompts are sorted into batches that share a beginning
 SHOTS = (
     "Question: What is the capital of Italy?\nAnswer: Rome\n"
     "Question: Who wrote Hamlet?\nAnswer: William Shakespeare\n"
@@ -23,32 +26,71 @@ def question_prompt(question: str) -> str:
 @torch.no_grad()
 def complete(loaded: Loaded, prompts: Sequence[str], max_new_tokens: int, batch_size: int) -> list[str]:
     """The greedy continuation of each prompt up to a line end, in the order of the prompts."""
-    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
+    tokenizer: Any = loaded.tokenizer
+    encoded = [list(tokenizer(prompt).input_ids) for prompt in prompts]
     answers = [""] * len(prompts)
-    for at in range(0, len(order), batch_size):
-        chosen = order[at : at + batch_size]
-        texts = complete_batch(loaded, [prompts[i] for i in chosen], max_new_tokens)
+    for chosen in batches_of_like_beginning(encoded, batch_size):
+        texts = complete_batch(loaded, [encoded[i] for i in chosen], max_new_tokens)
         for i, text in zip(chosen, texts, strict=True):
             answers[i] = text.strip().split("\n")[0].strip()
     return answers
 
 
-def complete_batch(loaded: Loaded, prompts: list[str], max_new_tokens: int) -> list[str]:
-    """One batch, padded on the left."""
+def batches_of_like_beginning(encoded: Sequence[list[int]], batch_size: int) -> Iterator[list[int]]:
+    """Positions of sequences: those that begin alike together, short ones first."""
+
+    def key(i: int) -> list[int]:
+        return encoded[i][:BEGINNING]
+
+    for _, alike in groupby(sorted(range(len(encoded)), key=lambda i: (key(i), len(encoded[i]))), key=key):
+        positions = list(alike)
+        yield from (positions[at : at + batch_size] for at in range(0, len(positions), batch_size))
+
+
+def complete_batch(loaded: Loaded, encoded: Sequence[list[int]], max_new_tokens: int) -> list[str]:
+    """One batch: the beginning that all share is read once, the rest is padded on the left after it."""
     tokenizer: Any = loaded.tokenizer
     network: Any = loaded.network
-    tokenizer.padding_side = "left"
-    batch = tokenizer(prompts, return_tensors="pt", padding=True).to(loaded.device)
-    with torch.autocast(loaded.device.type, dtype=torch.bfloat16):
+    shared = shared_length(encoded)
+    ids, mask = pad_after(encoded, shared, tokenizer.pad_token_id)
+    with autocast_of(network):
         out = network.generate(
-            **batch,
+            input_ids=ids.to(loaded.device),
+            attention_mask=mask.to(loaded.device),
+            past_key_values=read_beginning(loaded, encoded[0][:shared], len(encoded)),
             max_new_tokens=max_new_tokens,
             do_sample=False,
             eos_token_id=[tokenizer.eos_token_id, *line_end_tokens(tokenizer)],
             pad_token_id=tokenizer.pad_token_id,
         )
-    texts: list[str] = tokenizer.batch_decode(out[:, batch["input_ids"].shape[1] :], skip_special_tokens=True)
+    texts: list[str] = tokenizer.batch_decode(out[:, ids.shape[1] :], skip_special_tokens=True)
     return texts
+
+
+def shared_length(encoded: Sequence[list[int]]) -> int:
+    """Tokens at which all rows are alike, leaving at least one of each row."""
+    columns = zip(*(row[:-1] for row in encoded), strict=False)
+    return sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))
+
+
+def pad_after(encoded: Sequence[list[int]], shared: int, pad: int) -> tuple[Tensor, Tensor]:
+    """Ids and mask (B, L): `shared` tokens, padding, the rest of each row."""
+    length = max(map(len, encoded))
+    ids, mask = torch.full((len(encoded), length), pad), torch.zeros(len(encoded), length, dtype=torch.long)
+    for i, row in enumerate(encoded):
+        gap = shared + length - len(row)
+        ids[i, :shared], ids[i, gap:] = torch.tensor(row[:shared]), torch.tensor(row[shared:])
+        mask[i, :shared], mask[i, gap:] = 1, 1
+    return ids, mask
+
+
+def read_beginning(loaded: Loaded, ids: list[int], batch_size: int) -> Any:
+    """Keys and values of a beginning, once for each row of a batch; None when there is none."""
+    if not ids:
+        return None
+    cache = loaded.network(input_ids=torch.tensor([ids], device=loaded.device), use_cache=True).past_key_values
+    cache.batch_repeat_interleave(batch_size)
+    return cache
 
 
 @lru_cache(maxsize=4)

@@ -26,10 +26,10 @@ class Likelihood:
 
 @torch.no_grad()
 def measure_likelihood(loaded: Loaded, batches: Sequence[Batch]) -> Likelihood:
-    """NLL over all batches, in fp32; the first token of a sequence is not predicted."""
+    """NLL over all batches, losses in fp32; the first token of a sequence is not predicted."""
     total, count = 0.0, 0
     for batch in batches:
         predicted = batch.num_tokens() - len(batch.ids)
-        total += next_token_loss(loaded.network, batch, bf16=False).item() * predicted
+        total += next_token_loss(loaded.network, batch).item() * predicted
         count += predicted
     return Likelihood(total / count, count)

@@ -11,7 +11,7 @@ from train.config import MemoryOptions
 from train.data import Batch
 from train.memory.layer import Memory, WithMemory
 from train.memory.product_key import ProductKeys
-from train.model import decoder_layers
+from train.model import autocast_of, decoder_layers
 
 
 def attach_memories(network: nn.Module, options: MemoryOptions, seed: int) -> dict[int, Memory]:
@@ -63,7 +63,8 @@ def collect_states(network: nn.Module, memories: dict[int, Memory], batch: Batch
 
     hooks = [memory.register_forward_pre_hook(keep(index)) for index, memory in memories.items()]  # type: ignore[arg-type]
     try:
-        network(input_ids=batch.ids.to(device), attention_mask=mask.long())
+        with autocast_of(network):
+            network(input_ids=batch.ids.to(device), attention_mask=mask.long())
     finally:
         for hook in hooks:
             hook.remove()

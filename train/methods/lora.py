@@ -20,6 +20,9 @@ class LoraMethod:
             r=options.rank, lora_alpha=options.alpha, target_modules="all-linear", task_type="CAUSAL_LM"
         )
         self.network: Any = inject_adapter_in_model(config, network)
+        for parameter in self.network.parameters():
+            if parameter.requires_grad:
+                parameter.data = parameter.data.float()  # peft makes them in the frozen layer's precision
         self.parameters = [p for p in network.parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(self.parameters, lr=options.lr, weight_decay=0.0)
         self.lr = options.lr
