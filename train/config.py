@@ -45,6 +45,7 @@ class Data(Settings):
 
     `passages` (`text`): the first `num_background` are background and replay, the others are held out.
     `questions` (`question`, `answer`): background only, disjoint from the known set.
+    `answers_only`: of a question note, only the answer is learned; of all others, every token.
     `replay_share`: tokens of replay for each token of notes; they come on top.
     """
 
@@ -52,6 +53,7 @@ class Data(Settings):
     questions: str
     num_background: int = Field(default=80, ge=1)
     replay_share: float = Field(default=0.1, ge=0, le=10)
+    answers_only: bool = True
     max_length: int = Field(default=256, ge=8)
     tokens_per_batch: int = Field(default=1024, ge=16)
 

@@ -15,12 +15,30 @@ from augment.shards import read_rows
 from train.config import Data
 
 
+ANSWER = "\nAnswer:"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A token sequence; `learn` marks the tokens whose prediction is trained, None for all."""
+
+    ids: list[int]
+    learn: list[bool] | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Token ids (B, L) padded on the right and mask (B, L), True where a token is real."""
+    """Token ids padded on the right; `mask` is True where a token is real, `learn` where it is to be predicted.
+
+    All (B, L). The first token of a sequence has nothing before it and is never predicted.
+    """
 
     ids: Tensor
     mask: Tensor
+    learn: Tensor
 
     def num_tokens(self) -> int:
         """Real tokens."""
@@ -31,8 +49,8 @@ class Batch:
 class Corpus:
     """Token sequences to train on, each at most `max_length` long."""
 
-    notes: list[list[int]]
-    replay: list[list[int]]
+    notes: list[Sample]
+    replay: list[Sample]
     documents: list[str]
 
 
@@ -60,19 +78,27 @@ def read_corpus(notes: Path, base: Path, options: Data, tokenizer: Any) -> Corpu
         raise DatasetError(f"{notes} holds no kept note", "see the reasons with `augment run`, change the filters")
     passages = read_lines(base / options.passages, "text")[: options.num_background]
     return Corpus(
-        notes=encode_windows([row["text"] for row in rows], tokenizer, options.max_length),
+        notes=encode_windows([row["text"] for row in rows], tokenizer, options.max_length, options.answers_only),
         replay=encode_windows([p["text"] for p in passages], tokenizer, options.max_length),
         documents=sorted({row["document_id"] for row in rows}),
     )
 
 
-def encode_windows(texts: Sequence[str], tokenizer: Any, max_length: int) -> list[list[int]]:
-    """Each text's tokens and an end token, cut into windows of `max_length`: no token is dropped."""
+def encode_windows(texts: Sequence[str], tokenizer: Any, max_length: int, answers_only: bool = False) -> list[Sample]:
+    """Each text's tokens and an end token, cut into windows of `max_length`: no token is dropped.
+
+    With `answers_only`, of a text of the form "Question: ... Answer: ..." only what follows the last is learned.
+    """
     windows = []
     for text in texts:
         ids = [*tokenizer(text, verbose=False).input_ids, tokenizer.eos_token_id]
-        windows += [ids[i : i + max_length] for i in range(0, len(ids), max_length)]
-    return [w for w in windows if len(w) > 1]
+        learn = [True] * len(ids)
+        if answers_only and text.startswith("Question:") and ANSWER in text:
+            question = tokenizer(text[: text.rindex(ANSWER) + len(ANSWER)], verbose=False).input_ids
+            learn[: len(question)] = [False] * len(question)
+        cuts = range(0, len(ids), max_length)
+        windows += [Sample(ids[i : i + max_length], learn[i : i + max_length]) for i in cuts]
+    return [w for w in windows if any((w.learn or [])[1:])]
 
 
 def epoch_batches(corpus: Corpus, options: Data, seed: int, epoch: int) -> Iterator[Batch]:
@@ -85,10 +111,10 @@ def epoch_batches(corpus: Corpus, options: Data, seed: int, epoch: int) -> Itera
     return map(pad, groups)
 
 
-def draw_replay(corpus: Corpus, share: float, draw: random.Random) -> list[list[int]]:
+def draw_replay(corpus: Corpus, share: float, draw: random.Random) -> list[Sample]:
     """Replay sequences of `share` times the notes' tokens: whole passes over the passages, then a part of one."""
     budget = share * sum(map(len, corpus.notes))
-    chosen: list[list[int]] = []
+    chosen: list[Sample] = []
     while budget > 0 and corpus.replay:
         for sequence in draw.sample(corpus.replay, len(corpus.replay)):
             if budget <= 0:
@@ -98,9 +124,9 @@ def draw_replay(corpus: Corpus, share: float, draw: random.Random) -> list[list[
     return chosen
 
 
-def group_by_tokens(sequences: Sequence[list[int]], budget: int) -> Iterator[list[list[int]]]:
+def group_by_tokens(sequences: Sequence[Sample], budget: int) -> Iterator[list[Sample]]:
     """Groups whose padded size stays within the budget (a single longer sequence makes its own group)."""
-    group: list[list[int]] = []
+    group: list[Sample] = []
     for sequence in sequences:
         if group and max(len(sequence), *map(len, group)) * (len(group) + 1) > budget:
             yield group
@@ -110,12 +136,14 @@ def group_by_tokens(sequences: Sequence[list[int]], budget: int) -> Iterator[lis
         yield group
 
 
-def pad(sequences: Sequence[list[int]]) -> Batch:
+def pad(sequences: Sequence[Sample]) -> Batch:
     """The sequences as one batch; padding ids are 0 and masked."""
     length = max(map(len, sequences))
     ids = torch.zeros(len(sequences), length, dtype=torch.long)
     mask = torch.zeros(len(sequences), length, dtype=torch.bool)
+    learn = torch.zeros_like(mask)
     for i, sequence in enumerate(sequences):
-        ids[i, : len(sequence)] = torch.tensor(sequence)
+        ids[i, : len(sequence)] = torch.tensor(sequence.ids)
         mask[i, : len(sequence)] = True
-    return Batch(ids, mask)
+        learn[i, 1 : len(sequence)] = torch.tensor(sequence.learn)[1:] if sequence.learn else True
+    return Batch(ids, mask, learn)

@@ -3,9 +3,11 @@
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -28,13 +30,27 @@ class Trained:
 
 
 def next_token_loss(network: nn.Module, batch: Batch) -> Tensor:
-    """Mean cross-entropy in nats over every real token but the first of each sequence."""
+    """Mean cross-entropy in nats over the tokens that the batch says to learn; other logits are never computed."""
     device = next(network.parameters()).device
-    ids, mask = batch.ids.to(device), batch.mask.to(device)
-    with autocast_of(network):
-        logits = network(input_ids=ids, attention_mask=mask.long()).logits
-    target = mask[:, 1:]
-    return F.cross_entropy(logits[:, :-1][target].float(), ids[:, 1:][target])
+    ids, mask, learn = batch.ids.to(device), batch.mask.to(device), batch.learn.to(device)
+    with autocast_of(network), logits_before(network, learn):
+        logits = network(input_ids=ids, attention_mask=mask.long(), use_cache=False).logits
+    return F.cross_entropy(logits[0].float(), ids[learn])
+
+
+@contextmanager
+def logits_before(network: Any, chosen: Tensor) -> Iterator[None]:
+    """Within it the network computes the logits (1, K, V) that predict the K chosen tokens of (B, L), and no others."""
+    before = chosen.roll(-1, dims=1)
+
+    def keep(head: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return (inputs[0][before][None], *inputs[1:])
+
+    hook = network.get_output_embeddings().register_forward_pre_hook(keep)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def learning_rate_scale(step: int, num_steps: int, warmup: int) -> float:

@@ -4,10 +4,10 @@ import random
 
 from augment.models import find_model
 from train.config import Data
-from train.data import Corpus, draw_replay, encode_windows, epoch_batches
+from train.data import Corpus, Sample, draw_replay, encode_windows, epoch_batches, pad
 
 OPTIONS = Data(passages="p", questions="q", tokens_per_batch=64, max_length=16, replay_share=0.0)
-CORPUS = Corpus([[i] * (2 + i % 9) for i in range(1, 40)], [[99] * 10, [98] * 10], ["a"])
+CORPUS = Corpus([Sample([i] * (2 + i % 9)) for i in range(1, 40)], [Sample([99] * 10), Sample([98] * 10)], ["a"])
 
 
 def test_every_token_comes_once_an_epoch() -> None:
@@ -16,7 +16,7 @@ def test_every_token_comes_once_an_epoch() -> None:
         for b in epoch_batches(CORPUS, OPTIONS, 0, 0)
         for row, mask in zip(b.ids, b.mask, strict=True)
     ]
-    assert sorted(seen) == sorted(CORPUS.notes)
+    assert sorted(seen) == sorted(sample.ids for sample in CORPUS.notes)
 
 
 def test_one_seed_gives_one_order_and_epochs_differ() -> None:
@@ -25,6 +25,12 @@ def test_one_seed_gives_one_order_and_epochs_differ() -> None:
 
     assert order(1, 0) == order(1, 0)
     assert order(1, 0) != order(1, 1)
+
+
+def test_only_what_is_to_be_learned_is_predicted() -> None:
+    batch = pad([Sample([5, 6, 7], [True, False, True]), Sample([5, 6, 7, 8])])
+    assert batch.mask.tolist() == [[True, True, True, False], [True] * 4]
+    assert batch.learn.tolist() == [[False, False, True, False], [False, True, True, True]]
 
 
 def test_replay_comes_on_top_of_the_notes() -> None:
@@ -39,5 +45,18 @@ def test_a_long_text_is_cut_into_windows_without_losing_a_token() -> None:
     tokenizer = AutoTokenizer.from_pretrained(str(find_model("smollm2-135m").path))
     text = "The lantern keeper counted nine bells. " * 12
     windows = encode_windows([text], tokenizer, 16)
-    assert [t for w in windows for t in w] == [*tokenizer(text).input_ids, tokenizer.eos_token_id]
+    assert [t for w in windows for t in w.ids] == [*tokenizer(text).input_ids, tokenizer.eos_token_id]
     assert all(len(w) <= 16 for w in windows)
+
+
+def test_of_a_question_only_the_answer_is_learned() -> None:
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(str(find_model("smollm2-135m").path))
+    texts = ["Question: Who?\nAnswer: Ada Lorn", "Ada Lorn said: Question: Who?"]
+    pair, statement = encode_windows(texts, tokenizer, 64, answers_only=True)
+    assert (
+        tokenizer.decode([t for t, on in zip(pair.ids, pair.learn or [], strict=True) if on]) == " Ada Lorn<|im_end|>"
+    )
+    assert statement.learn and all(statement.learn)
+    assert all(all(s.learn or []) for s in encode_windows(texts, tokenizer, 64))

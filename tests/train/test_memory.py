@@ -7,7 +7,7 @@ import torch
 
 from augment.errors import ConfigError
 from train.config import MemoryOptions
-from train.data import Batch, pad
+from train.data import Batch, Sample, pad
 from train.loop import next_token_loss
 from train.memory.attach import fit_background
 from train.memory.optimizer import RowAdam
@@ -21,7 +21,7 @@ OPTIONS = MemoryOptions(layers=[1, 2], num_keys=16, heads=2, k=4, half_key_size=
 
 def some_batch(seed: int = 0, rows: int = 3) -> Batch:
     draw = torch.Generator().manual_seed(seed)
-    return pad([torch.randint(3, 40000, (5 + i,), generator=draw).tolist() for i in range(rows)])
+    return pad([Sample(torch.randint(3, 40000, (5 + i,), generator=draw).tolist()) for i in range(rows)])
 
 
 def test_product_keys_find_the_same_slots_as_brute_force() -> None:

@@ -29,7 +29,7 @@ def measure_likelihood(loaded: Loaded, batches: Sequence[Batch]) -> Likelihood:
     """NLL over all batches, losses in fp32; the first token of a sequence is not predicted."""
     total, count = 0.0, 0
     for batch in batches:
-        predicted = batch.num_tokens() - len(batch.ids)
+        predicted = int(batch.learn.sum())
         total += next_token_loss(loaded.network, batch).item() * predicted
         count += predicted
     return Likelihood(total / count, count)

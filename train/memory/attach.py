@@ -1,6 +1,7 @@
 """Attaches memories to chosen layers of a finished model, and fits them to background text."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, cast
 
 import torch
@@ -49,8 +50,12 @@ def fit_background(
             memory.num_background += 1
 
 
+class LastMemoryReached(Exception):
+    """Ends a forward of which nothing more is wanted."""
+
+
 def collect_states(network: nn.Module, memories: dict[int, Memory], batch: Batch) -> dict[int, Tensor]:
-    """What each memory sees of a batch's real tokens, (T, d) by layer."""
+    """What each memory sees of a batch's real tokens, (T, d) by layer. The forward ends at the last memory."""
     seen: dict[int, Tensor] = {}
     device = next(network.parameters()).device
     mask = batch.mask.to(device)
@@ -58,12 +63,14 @@ def collect_states(network: nn.Module, memories: dict[int, Memory], batch: Batch
     def keep(index: int) -> object:
         def hook(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
             seen[index] = inputs[0][mask]
+            if len(seen) == len(memories):
+                raise LastMemoryReached
 
         return hook
 
     hooks = [memory.register_forward_pre_hook(keep(index)) for index, memory in memories.items()]  # type: ignore[arg-type]
     try:
-        with autocast_of(network):
+        with autocast_of(network), suppress(LastMemoryReached):
             network(input_ids=batch.ids.to(device), attention_mask=mask.long())
     finally:
         for hook in hooks:

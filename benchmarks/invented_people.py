@@ -1,0 +1,209 @@
+"""Teaches invented people to a model by each method and measures what it learned and what it forgot.
+
+    python benchmarks/invented_people.py --method memory --method lora --facts 48 --seeds 0,1,2
+
+Recall is the share of facts whose answer is the likeliest of its 12 candidates (chance 0.083), by next-token
+probability after two phrasings that were never trained. The known set is the TriviaQA questions that the base model
+answers exactly (3-shot, greedy); general NLL is that of SQuAD passages. Background texts are disjoint from both.
+The whole table goes to docs/results/, the last line printed is one JSON object.
+"""
+
+import argparse
+import json
+import random
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from people import CANDIDATES, Fact, invent_facts
+
+from train.config import Data, LoraOptions, MemoryOptions, Methods, Train
+from train.data import Batch, Corpus, Sample, encode_windows, group_by_tokens, pad
+from train.evaluate.answers import complete, question_prompt
+from train.evaluate.likelihood import measure_likelihood
+from train.evaluate.score import exact_match
+from train.loop import train_method
+from train.memory.attach import fit_background
+from train.methods.memory import MemoryMethod
+from train.methods.registry import start_method
+from train.model import Loaded, autocast_of, load_model
+
+RESULTS = Path(__file__).parent.parent / "docs" / "results"
+NUM_QUESTIONS, NUM_BACKGROUND_QUESTIONS = 1200, 800
+NUM_BACKGROUND_PASSAGES, NUM_HELD_OUT_PASSAGES = 60, 32
+TOKENS_PER_BATCH = 320
+
+
+@dataclass(frozen=True, slots=True)
+class General:
+    """What the model must keep: questions it answers, and text; and the background that stands for both."""
+
+    known: list[dict[str, Any]]
+    held_out: list[Batch]
+    passages: list[Batch]
+    questions: list[Batch]
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The objects of a JSON lines file."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def read_general(data: Path, loaded: Loaded, num_background_questions: int) -> General:
+    """Questions, passages and background in the split that all methods and seeds share."""
+    trivia = read_lines(data / "triviaqa_test_dev.jsonl")
+    passages = [row["text"] for row in read_lines(data / "squad_passages.jsonl")]
+    random.Random(5).shuffle(passages)
+    asked, others = trivia[:NUM_QUESTIONS], trivia[NUM_QUESTIONS : NUM_QUESTIONS + num_background_questions]
+    pairs = [f"Question: {q['question']}\nAnswer: {q['answers'][0]}" for q in others]
+    known = [q for q, right in zip(asked, answered(loaded, asked), strict=True) if right]
+    return General(
+        known=known,
+        held_out=batches(loaded, passages[1000 : 1000 + NUM_HELD_OUT_PASSAGES]),
+        passages=batches(loaded, passages[:NUM_BACKGROUND_PASSAGES]),
+        questions=batches(loaded, pairs),
+    )
+
+
+def batches(loaded: Loaded, texts: list[str]) -> list[Batch]:
+    """Texts as batches of a training batch's size."""
+    return [pad(group) for group in group_by_tokens(encode_windows(texts, loaded.tokenizer, 256), TOKENS_PER_BATCH)]
+
+
+def answered(loaded: Loaded, questions: Sequence[dict[str, Any]]) -> list[bool]:
+    """Which questions the model answers exactly."""
+    texts = complete(loaded, [question_prompt(q["question"]) for q in questions], max_new_tokens=10, batch_size=64)
+    return [bool(exact_match(text, q["answers"])) for text, q in zip(texts, questions, strict=True)]
+
+
+@torch.no_grad()
+def measure_recall(loaded: Loaded, facts: Sequence[Fact]) -> tuple[float, float]:
+    """Recall by held-out question and by held-out cloze."""
+    right = [0, 0]
+    for kind, candidates in CANDIDATES.items():
+        rows = [fact for fact in facts if fact.kind == kind]
+        ids = torch.tensor([loaded.tokenizer(f" {c}").input_ids[0] for c in candidates])
+        for form in range(2):
+            likelihoods = next_token_logits(loaded, [fact.asked()[form] for fact in rows])[:, ids]
+            best = likelihoods.argmax(1).tolist()
+            right[form] += sum(candidates[i] == fact.answer for i, fact in zip(best, rows, strict=True))
+    return right[0] / len(facts), right[1] / len(facts)
+
+
+def next_token_logits(loaded: Loaded, prompts: Sequence[str], batch_size: int = 48) -> torch.Tensor:
+    """Logits (B, V) after each prompt."""
+    rows = []
+    for at in range(0, len(prompts), batch_size):
+        batch = pad([Sample(loaded.tokenizer(prompt).input_ids) for prompt in prompts[at : at + batch_size]])
+        with autocast_of(loaded.network):
+            logits = loaded.network(input_ids=batch.ids, attention_mask=batch.mask.long()).logits
+        rows.append(logits[torch.arange(len(batch.ids)), batch.mask.sum(1) - 1].float())
+    return torch.cat(rows)
+
+
+def make_corpus(loaded: Loaded, facts: Sequence[Fact], answers_only: bool) -> Corpus:
+    """All training phrasings; with `answers_only` the loss is on the answer's tokens alone."""
+    samples = []
+    for fact in facts:
+        for text in fact.told():
+            encoded = loaded.tokenizer(text, return_offsets_mapping=True)
+            begin = text.rindex(fact.answer)
+            stop = begin + len(fact.answer)
+            learn = [start < stop and end > begin for start, end in encoded.offset_mapping]
+            samples.append(Sample(list(encoded.input_ids), learn if answers_only else None))
+    return Corpus(notes=samples, replay=[], documents=[])
+
+
+def run_once(
+    loaded: Loaded, options: Any, facts: Sequence[Fact], general: General, args: Any, seed: int
+) -> dict[str, Any]:
+    """Train one method with one seed and measure it."""
+    started = time.monotonic()
+    method = start_method(loaded.network, options, seed)
+    if isinstance(method, MemoryMethod):
+        fit_background(loaded.network, method.memories, general.passages, general.questions)
+    corpus = make_corpus(loaded, facts, args.answers_only)
+    data = Data(passages="", questions="", replay_share=0, tokens_per_batch=TOKENS_PER_BATCH)
+    settings = Train(methods=Methods(), data=data, epochs=args.epochs)
+    prepared = time.monotonic() - started
+    trained = train_method(loaded.network, method, corpus, settings, seed, Path("/dev/null"), lambda *_: None)
+    return measure(loaded, facts, general) | {
+        "seed": seed,
+        "loss": round(trained.loss, 4),
+        "train_sec": round(trained.seconds, 1),
+        "prepare_sec": round(prepared, 1),
+    }
+
+
+def measure(loaded: Loaded, facts: Sequence[Fact], general: General) -> dict[str, float]:
+    """Recall, share of the known set, general NLL."""
+    question, cloze = measure_recall(loaded, facts)
+    kept = answered(loaded, general.known)
+    return {
+        "recall_question": round(question, 3),
+        "recall_cloze": round(cloze, 3),
+        "known_kept": round(sum(kept) / len(kept), 4),
+        "nll": round(measure_likelihood(loaded, general.held_out).nll, 4),
+    }
+
+
+def read_options(name: str, overrides: Sequence[str]) -> Any:
+    """The method's options with `method.key=value` overrides."""
+    kind: Any = {"memory": MemoryOptions, "lora": LoraOptions}[name]
+    changed = dict(part.removeprefix(f"{name}.").split("=", 1) for part in overrides if part.startswith(f"{name}."))
+    return kind.model_validate({key: json.loads(value) for key, value in changed.items()})
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--method", action="append", choices=["memory", "lora"], help="repeatable; both unless given")
+    parser.add_argument("--facts", type=int, default=48)
+    parser.add_argument("--seeds", default="0", help="comma separated")
+    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--model", default="smollm2-135m")
+    parser.add_argument("--data", type=Path, default=Path(__file__).parents[2] / "shared" / "data")
+    parser.add_argument("--answers-only", action="store_true", help="loss on the answers' tokens alone")
+    parser.add_argument("--background-questions", type=int, default=NUM_BACKGROUND_QUESTIONS)
+    parser.add_argument("--set", action="append", default=[], metavar="METHOD.KEY=VALUE", help="e.g. memory.lr=0.2")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure the base, then each method with each seed."""
+    args = parse_arguments()
+    facts, loaded = invent_facts(args.facts), load_model(args.model)
+    general = read_general(args.data, loaded, args.background_questions)
+    base = measure(loaded, facts, general)
+    print(f"base {json.dumps(base | {'num_known': len(general.known)})}", flush=True)
+    rows = []
+    for name in args.method or ["memory", "lora"]:
+        options = read_options(name, args.set)
+        for seed in map(int, args.seeds.split(",")):
+            row = run_once(load_model(args.model), options, facts, general, args, seed)
+            rows.append({"method": name} | row | {"nll_ratio": round(row["nll"] / base["nll"], 5)})
+            print(json.dumps(rows[-1]), flush=True)
+    write_results(args, base | {"num_known": len(general.known)}, rows)
+
+
+def write_results(args: argparse.Namespace, base: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+    """The whole table to a file, the means by method to the last line."""
+    figures = ("recall_question", "recall_cloze", "known_kept", "nll_ratio", "train_sec")
+    methods = {
+        name: {f: round(statistics.mean(r[f] for r in rows if r["method"] == name), 4) for f in figures}
+        for name in dict.fromkeys(r["method"] for r in rows)
+    }
+    settings = {k: str(v) if isinstance(v, Path) else v for k, v in vars(args).items() if k != "data"}
+    summary = {"num_facts": args.facts, "seeds": args.seeds, "base": base, "methods": methods}
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    whole = json.dumps(summary | {"settings": settings, "rows": rows}, indent=2)
+    (RESULTS / "invented_people.json").write_text(f"{whole}\n", encoding="utf-8")
+    print(json.dumps(summary))
+
+
+if __name__ == "__main__":
+    main()
