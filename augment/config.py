@@ -9,12 +9,12 @@ from augment.documents import Documents
 from augment.engines.base import EngineSettings, Sampling, VllmEngine
 from augment.filters.base import Filters
 from augment.models import EMBEDDED
-from augment.settings import Settings
+from augment.settings import Choices, Settings
 from augment.strategies.base import Options
 from augment.strategies.registry import STRATEGIES
 
 OPTIONS: dict[str, Any] = {n: (s.options | None, None) for n, s in STRATEGIES.items()}
-StrategyOptions: type[BaseModel] = create_model("StrategyOptions", __base__=Settings, __module__=__name__, **OPTIONS)
+StrategyOptions: type[BaseModel] = create_model("StrategyOptions", __base__=Choices, __module__=__name__, **OPTIONS)
 
 
 class Augment(Settings):

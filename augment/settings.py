@@ -1,13 +1,14 @@
 """Turns a pipeline YAML and `--set` overrides into a strict model, with errors that name the line."""
 
 import difflib
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from augment.errors import ConfigError
@@ -19,6 +20,18 @@ class Settings(BaseModel):
     """Base of all configuration: unknown keys are errors, instances do not change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Choices(Settings):
+    """Options by name: what is named is chosen, with defaults where it stands alone; `false` leaves it out."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def read_choices(cls, data: Any) -> Any:
+        """None becomes {}, False goes."""
+        if not isinstance(data, Mapping):
+            return data
+        return {name: {} if options is None else options for name, options in data.items() if options is not False}
 
 
 def find_pipeline(name: str) -> Path:
@@ -143,6 +156,8 @@ def inner_models(annotation: Any) -> list[type[BaseModel]]:
 
 
 def save_settings(settings: BaseModel, path: Path) -> None:
-    """Write the resolved configuration beside the output it made."""
+    """Write the resolved configuration beside the output it made, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False), encoding="utf-8")
+    staging = path.with_name(f".{path.name}.new")
+    staging.write_text(yaml.safe_dump(settings.model_dump(mode="json", exclude_none=True), sort_keys=False), "utf-8")
+    os.replace(staging, path)

@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import Field
 
 from augment.models import EMBEDDED
-from augment.settings import Settings
+from augment.settings import Choices, Settings
 
 
 class LoraOptions(Settings):
@@ -33,7 +33,7 @@ class MemoryOptions(Settings):
     lr: float = Field(default=0.1, gt=0)
 
 
-class Methods(Settings):
+class Methods(Choices):
     """The methods to train; each named one becomes a run."""
 
     memory: MemoryOptions | None = None

@@ -14,7 +14,6 @@ from augment.errors import DatasetError
 from augment.shards import read_rows
 from train.config import Data
 
-
 ANSWER = "\nAnswer:"
 
 

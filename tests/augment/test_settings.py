@@ -103,3 +103,13 @@ def test_shipped_pipelines_are_found_by_name_and_load() -> None:
         assert load_settings(find_pipeline(path.stem), [], AugmentFile).out
     with pytest.raises(ConfigError, match="quickstart"):
         find_pipeline("no-such-pipeline")
+
+
+def test_a_strategy_named_without_options_is_chosen_with_defaults_and_false_leaves_it_out(tmp_path: Path) -> None:
+    text = GOOD.replace("paraphrase: {rounds: 2}", "paraphrase:\n    verbatim:\n    questions: false")
+    settings = load(tmp_path, text)
+    assert list(settings.augment.chosen_strategies()) == ["verbatim", "paraphrase"]
+    save_settings(settings, tmp_path / "saved.yaml")
+    assert load_settings(tmp_path / "saved.yaml", [], AugmentFile) == settings
+    fewer = load(tmp_path, text, "augment.strategies.verbatim=false")
+    assert list(fewer.augment.chosen_strategies()) == ["paraphrase"]

@@ -65,6 +65,7 @@ class Measure:
 
 def make_headline_table(comparison: Comparison) -> Table:
     measures = [
+        _measure_recall(comparison, "cue", "Trained form recall"),
         _measure_recall(comparison, "held_out", "Held-out recall"),
         _measure_kept(comparison),
         _measure_perplexity_change(),
