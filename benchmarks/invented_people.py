@@ -53,7 +53,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def read_general(data: Path, loaded: Loaded, num_background_questions: int) -> General:
+def read_general(data: Path, loaded: Loaded, num_background_questions: int, num_background_passages: int) -> General:
     """Questions, passages and background in the split that all methods and seeds share."""
     trivia = read_lines(data / "triviaqa_test_dev.jsonl")
     passages = [row["text"] for row in read_lines(data / "squad_passages.jsonl")]
@@ -64,7 +64,7 @@ def read_general(data: Path, loaded: Loaded, num_background_questions: int) -> G
     return General(
         known=known,
         held_out=batches(loaded, passages[1000 : 1000 + NUM_HELD_OUT_PASSAGES]),
-        passages=batches(loaded, passages[:NUM_BACKGROUND_PASSAGES]),
+        passages=batches(loaded, passages[:num_background_passages]),
         questions=batches(loaded, pairs),
     )
 
@@ -169,6 +169,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=Path(__file__).parents[2] / "shared" / "data")
     parser.add_argument("--answers-only", action="store_true", help="loss on the answers' tokens alone")
     parser.add_argument("--background-questions", type=int, default=NUM_BACKGROUND_QUESTIONS)
+    parser.add_argument("--background-passages", type=int, default=NUM_BACKGROUND_PASSAGES)
     parser.add_argument("--set", action="append", default=[], metavar="METHOD.KEY=VALUE", help="e.g. memory.lr=0.2")
     return parser.parse_args()
 
@@ -177,7 +178,7 @@ def main() -> None:
     """Measure the base, then each method with each seed."""
     args = parse_arguments()
     facts, loaded = invent_facts(args.facts), load_model(args.model)
-    general = read_general(args.data, loaded, args.background_questions)
+    general = read_general(args.data, loaded, args.background_questions, args.background_passages)
     base = measure(loaded, facts, general)
     print(f"base {json.dumps(base | {'num_known': len(general.known)})}", flush=True)
     rows = []

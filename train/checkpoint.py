@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 
 from augment.errors import DatasetError
 from train.config import LoraOptions, MemoryOptions
@@ -17,7 +16,7 @@ from train.methods.base import Method
 from train.methods.registry import start_method
 from train.model import Loaded, load_model
 
-WEIGHTS, RECORD = "weights.safetensors", "run.json"
+CHECKPOINT, RECORD = "checkpoint", "run.json"
 OPTIONS: dict[str, type[MemoryOptions] | type[LoraOptions]] = {"memory": MemoryOptions, "lora": LoraOptions}
 
 
@@ -42,12 +41,12 @@ def save_run(folder: Path, run: Run, method: Method) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=".checkpoint-", dir=folder))
     try:
-        save_file({n: t.detach().cpu().contiguous() for n, t in method.tensors().items()}, staging / WEIGHTS)
+        method.save(staging)
         record = {name: getattr(run, name) for name in Run.__slots__}
         (staging / RECORD).write_text(json.dumps(record, indent=2), encoding="utf-8")
         staging.chmod(0o755)
-        shutil.rmtree(folder / "checkpoint", ignore_errors=True)
-        os.replace(staging, folder / "checkpoint")
+        shutil.rmtree(folder / CHECKPOINT, ignore_errors=True)
+        os.replace(staging, folder / CHECKPOINT)
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
         raise
@@ -55,7 +54,7 @@ def save_run(folder: Path, run: Run, method: Method) -> None:
 
 def read_run(folder: Path) -> Run:
     """The record of a saved run; raises DatasetError when there is none."""
-    path = folder / "checkpoint" / RECORD
+    path = folder / CHECKPOINT / RECORD
     if not path.is_file():
         raise DatasetError(f"{folder} holds no finished run", "train it first: `train run FILE`")
     try:
@@ -73,8 +72,8 @@ def load_run(folder: Path) -> tuple[Loaded, Run]:
         raise DatasetError(what, "load the same base model or train again")
     method = start_method(loaded.network, OPTIONS[run.method].model_validate(run.settings), run.seed)
     try:
-        method.load(load_file(folder / "checkpoint" / WEIGHTS))
+        method.load(folder / CHECKPOINT)
     except (SafetensorError, KeyError, RuntimeError, OSError) as error:
-        what = f"{folder}/checkpoint/{WEIGHTS} cannot be loaded ({str(error).splitlines()[0][:100]})"
+        what = f"{folder / CHECKPOINT} cannot be loaded ({str(error).splitlines()[0][:100]})"
         raise DatasetError(what, "delete the run's folder and train again") from None
     return loaded, run

@@ -7,9 +7,11 @@ import typer
 
 from augment.console import Debug, Overrides, new_app, report_errors
 from augment.settings import find_pipeline, load_settings
+from train.cli_patch import app as patch_app
 from train.config import TrainFile
 
 app = new_app("Write notes into a model's weights; measure what was learned and what was forgotten.")
+app.add_typer(patch_app, name="patch")
 File = Annotated[str, typer.Argument(help="A pipeline YAML, or the name of one that ships (quickstart).")]
 
 

@@ -1,6 +1,6 @@
 """The `train:` and `evaluate:` parts of a pipeline file."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -20,7 +20,8 @@ class MemoryOptions(Settings):
     """Product-key memories beside the MLPs of `layers`; `top_t` rows of each value table move per step.
 
     `num_keys` is the number of half keys: a table has `num_keys` squared slots. `idf_power` sharpens the
-    protection of slots that the background uses.
+    protection of slots that the background uses. `ranking`: how a step's rows are chosen; `all` takes every row
+    that the batch reads.
     """
 
     layers: list[int] = Field(default=[3, 6, 10], min_length=1)
@@ -29,7 +30,9 @@ class MemoryOptions(Settings):
     k: int = Field(default=16, ge=1)
     half_key_size: int = Field(default=64, ge=2)
     top_t: int = Field(default=3000, ge=1)
+    ranking: Literal["tfidf", "kl", "all"] = "tfidf"
     idf_power: float = Field(default=3.0, ge=0)
+    optimizer: Literal["adam", "sgd"] = "adam"
     lr: float = Field(default=0.1, gt=0)
 
 

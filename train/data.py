@@ -3,7 +3,7 @@
 import json
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ class Sample:
 
     ids: list[int]
     learn: list[bool] | None = None
+    document: str = ""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -32,12 +33,14 @@ class Sample:
 class Batch:
     """Token ids padded on the right; `mask` is True where a token is real, `learn` where it is to be predicted.
 
-    All (B, L). The first token of a sequence has nothing before it and is never predicted.
+    All (B, L). The first token of a sequence has nothing before it and is never predicted. `document` is the one
+    that the batch teaches, "" when it teaches none or several.
     """
 
     ids: Tensor
     mask: Tensor
     learn: Tensor
+    document: str = ""
 
     def num_tokens(self) -> int:
         """Real tokens."""
@@ -77,10 +80,16 @@ def read_corpus(notes: Path, base: Path, options: Data, tokenizer: Any) -> Corpu
         raise DatasetError(f"{notes} holds no kept note", "see the reasons with `augment run`, change the filters")
     passages = read_lines(base / options.passages, "text")[: options.num_background]
     return Corpus(
-        notes=encode_windows([row["text"] for row in rows], tokenizer, options.max_length, options.answers_only),
+        notes=[sample for row in rows for sample in encode_note(row, tokenizer, options)],
         replay=encode_windows([p["text"] for p in passages], tokenizer, options.max_length),
         documents=sorted({row["document_id"] for row in rows}),
     )
+
+
+def encode_note(row: dict[str, Any], tokenizer: Any, options: Data) -> list[Sample]:
+    """A row of the dataset as samples of its document."""
+    samples = encode_windows([row["text"]], tokenizer, options.max_length, options.answers_only)
+    return [replace(sample, document=row["document_id"]) for sample in samples]
 
 
 def encode_windows(texts: Sequence[str], tokenizer: Any, max_length: int, answers_only: bool = False) -> list[Sample]:
@@ -101,11 +110,19 @@ def encode_windows(texts: Sequence[str], tokenizer: Any, max_length: int, answer
 
 
 def epoch_batches(corpus: Corpus, options: Data, seed: int, epoch: int) -> Iterator[Batch]:
-    """One pass over the notes with replay mixed in. Sequences of like length share a batch; batches are shuffled."""
+    """One pass over the notes with replay mixed in; batches are shuffled.
+
+    A batch holds notes of one document, so that what it writes can be told from what others write, and sequences of
+    like length. Replay comes in batches of its own.
+    """
     draw = random.Random(f"{seed} {epoch}")
-    sequences = [*corpus.notes, *draw_replay(corpus, options.replay_share, draw)]
-    sequences.sort(key=lambda s: (len(s) + draw.uniform(-8, 8), draw.random()))
-    groups = list(group_by_tokens(sequences, options.tokens_per_batch))
+    groups: list[list[Sample]] = []
+    by_document: dict[str, list[Sample]] = {}
+    for sample in [*corpus.notes, *draw_replay(corpus, options.replay_share, draw)]:
+        by_document.setdefault(sample.document, []).append(sample)
+    for samples in by_document.values():
+        samples.sort(key=lambda s: (len(s) + draw.uniform(-8, 8), draw.random()))
+        groups += group_by_tokens(samples, options.tokens_per_batch)
     draw.shuffle(groups)
     return map(pad, groups)
 
@@ -145,4 +162,5 @@ def pad(sequences: Sequence[Sample]) -> Batch:
         ids[i, : len(sequence)] = torch.tensor(sequence.ids)
         mask[i, : len(sequence)] = True
         learn[i, 1 : len(sequence)] = torch.tensor(sequence.learn)[1:] if sequence.learn else True
-    return Batch(ids, mask, learn)
+    documents = {sequence.document for sequence in sequences}
+    return Batch(ids, mask, learn, documents.pop() if len(documents) == 1 else "")

@@ -1,6 +1,7 @@
 """Batches: every token once an epoch, the same order for one seed, replay on top."""
 
 import random
+from dataclasses import replace
 
 from augment.models import find_model
 from train.config import Data
@@ -25,6 +26,14 @@ def test_one_seed_gives_one_order_and_epochs_differ() -> None:
 
     assert order(1, 0) == order(1, 0)
     assert order(1, 0) != order(1, 1)
+
+
+def test_a_batch_teaches_one_document() -> None:
+    notes = [replace(sample, document="ab"[i % 2]) for i, sample in enumerate(CORPUS.notes)]
+    batches = list(epoch_batches(replace(CORPUS, notes=notes), OPTIONS.model_copy(update={"replay_share": 0.3}), 0, 0))
+    assert {b.document for b in batches} == {"a", "b", ""}
+    ids = {"a": {i for i in range(1, 40, 2)}, "b": {i for i in range(2, 40, 2)}, "": {98, 99}}
+    assert all(set(b.ids[b.mask].tolist()) <= ids[b.document] for b in batches)
 
 
 def test_only_what_is_to_be_learned_is_predicted() -> None:

@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from click.testing import Result
+from typer.testing import CliRunner
+
+from train.cli import app
 
 BIN = Path(sys.executable).parent
 
@@ -84,8 +88,42 @@ def test_a_saved_run_answers(finished: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def invoke(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+def test_what_a_document_wrote_is_listed_reverted_and_applied_again(finished: Path) -> None:
+    run = finished.parent / "out" / "train" / "memory"
+    listed = invoke("patch", "list", run)
+    assert listed.exit_code == 0 and "tower.md" in listed.stdout and "bridge.md" in listed.stdout, listed.stderr
+    shown = invoke("patch", "show", run, "tower.md")
+    assert "document: tower.md" in shown.stdout and "layer 1: " in shown.stdout
+    assert "layer 1: " in invoke("patch", "diff", run, "tower.md", "bridge.md").stdout
+    order = run / "checkpoint" / "patches" / "patches.json"
+    before = order.read_text()
+    assert ": reverted" in invoke("patch", "revert", run, "tower.md").stdout
+    assert [entry["applied"] for entry in json.loads(order.read_text())].count(False) == 1
+    assert ": applied" in invoke("patch", "apply", run, "tower.md").stdout
+    assert order.read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("show", "memory", "nothing.md"), "no patch nothing.md; there are: "),
+        (("list", "lora"), "holds no patches"),
+        (("merge", "memory", "tower.md", "--into", "both"), "two or more"),
+        (("merge", "memory", "tower.md", "bridge.md", "--into", "../both"), "cannot be the new patch's name"),
+    ],
+)
+def test_bad_patch_commands_are_one_line(finished: Path, arguments: tuple[str, ...], message: str) -> None:
+    command, run, *others = arguments
+    done = invoke("patch", command, finished.parent / "out" / "train" / run, *others)
+    assert done.exit_code == 2 and message in done.stderr and done.stderr.count("\n") == 1, done.stderr
+
+
 def test_truncated_weights_are_one_line(finished: Path) -> None:
-    weights = finished.parent / "out" / "train" / "lora" / "checkpoint" / "weights.safetensors"
+    weights = finished.parent / "out" / "train" / "lora" / "checkpoint" / "adapter_model.safetensors"
     whole = weights.read_bytes()
     weights.write_bytes(whole[: len(whole) // 2])
     try:

@@ -46,7 +46,9 @@ def fit_background(
         memory.keys.fit(torch.cat([s[index] for s in states]))
     for batch_states in [*states, *(collect_states(network, memories, batch) for batch in questions)]:
         for index, memory in memories.items():
-            memory.document_frequency[memory.keys(batch_states[index])[0].unique()] += 1
+            count = torch.bincount(memory.keys(batch_states[index])[0].flatten(), minlength=len(memory.values))
+            memory.access_count += count
+            memory.document_frequency += count > 0
             memory.num_background += 1
 
 

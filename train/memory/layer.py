@@ -1,6 +1,7 @@
 """The memory beside one MLP: x -> mlp(x) + sum of the value rows that x's keys choose."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -28,6 +29,7 @@ class Memory(nn.Module):
     keys: ProductKeys
     values: Tensor
     document_frequency: Tensor
+    access_count: Tensor
     num_background: Tensor
 
     def __init__(self, keys: ProductKeys, num_slots: int, size: int) -> None:
@@ -35,6 +37,7 @@ class Memory(nn.Module):
         self.keys = keys
         self.register_buffer("values", torch.zeros(num_slots, size), persistent=False)
         self.register_buffer("document_frequency", torch.zeros(num_slots))
+        self.register_buffer("access_count", torch.zeros(num_slots))
         self.register_buffer("num_background", torch.zeros(()))
         self.recording = False
         self.access: Access | None = None
@@ -62,6 +65,6 @@ class WithMemory(nn.Module):
         super().__init__()
         self.mlp, self.memory = mlp, memory
 
-    def forward(self, states: Tensor) -> Tensor:
-        out: Tensor = self.mlp(states) + self.memory(states)
+    def forward(self, states: Tensor, *others: Any) -> Tensor:
+        out: Tensor = self.mlp(states, *others) + self.memory(states)
         return out

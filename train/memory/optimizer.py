@@ -1,31 +1,53 @@
-"""Adam for a few rows of a big table: rows that were not chosen keep every bit."""
+"""Optimisers for a few rows of a big table: rows that are not listed keep every bit, and have no state."""
+
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from train.memory.rows import TouchedRows
+
+
+class RowOptimizer(Protocol):
+    """Moves listed rows of a table."""
+
+    def step(self, rows: Tensor, gradient: Tensor, scale: float) -> None:
+        """Move distinct `rows` (R,) by their gradients (R, d) at learning rate `lr * scale`."""
+        ...
+
 
 class RowAdam:
-    """Adam with one second moment per row and its own step count per row.
+    """Adam with lazy moments and one second moment per row (as Adafactor's, Shazeer & Stern 1804.04235).
 
     A mask over dense Adam would not freeze rows: momentum moves them long after. Here only the listed rows change,
-    and their bias correction counts only the steps in which they were chosen. State: (N, d) and 2 x (N,), fp32.
+    and a row's bias correction counts only the steps in which it was listed. State: d + 2 numbers for each row that
+    was ever listed.
     """
 
     def __init__(self, values: Tensor, lr: float, betas: tuple[float, float] = (0.9, 0.99), eps: float = 1e-8) -> None:
         self.values, self.lr, self.betas, self.eps = values, lr, betas, eps
-        self.first = torch.zeros_like(values)
-        self.second = torch.zeros(len(values), device=values.device)
-        self.steps = torch.zeros(len(values), device=values.device)
+        widths = {"first": values.shape[1], "second": 1, "steps": 1}
+        self.state = TouchedRows(len(values), widths, values.device)
 
     @torch.no_grad()
     def step(self, rows: Tensor, gradient: Tensor, scale: float) -> None:
-        """Move `rows` (R,) by their gradients (R, d) at learning rate `lr * scale`."""
         beta_1, beta_2 = self.betas
-        self.steps[rows] += 1
-        first = self.first[rows].lerp(gradient, 1 - beta_1)
-        second = self.second[rows].lerp(gradient.square().mean(1), 1 - beta_2)
-        self.first[rows], self.second[rows] = first, second
-        steps = self.steps[rows]
-        mean = first / (1 - beta_1**steps)[:, None]
-        spread = (second / (1 - beta_2**steps)).sqrt()[:, None] + self.eps
+        at, state = self.state.find(rows), self.state.rows
+        first = state["first"][at].lerp(gradient, 1 - beta_1)
+        second = state["second"][at].lerp(gradient.square().mean(1, keepdim=True), 1 - beta_2)
+        steps = state["steps"][at] + 1
+        state["first"][at], state["second"][at], state["steps"][at] = first, second, steps
+        mean = first / (1 - beta_1**steps)
+        spread = (second / (1 - beta_2**steps)).sqrt() + self.eps
         self.values[rows] -= self.lr * scale * mean / spread
+
+
+class RowSgd:
+    """Plain gradient descent; no state (the optimiser of Lin et al. 2510.15103)."""
+
+    def __init__(self, values: Tensor, lr: float) -> None:
+        self.values, self.lr = values, lr
+
+    @torch.no_grad()
+    def step(self, rows: Tensor, gradient: Tensor, scale: float) -> None:
+        self.values[rows] -= self.lr * scale * gradient

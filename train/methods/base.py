@@ -1,8 +1,7 @@
 """What every trainable method promises to the loop."""
 
+from pathlib import Path
 from typing import Protocol
-
-from torch import Tensor
 
 from train.data import Batch
 
@@ -22,10 +21,10 @@ class Method(Protocol):
         """Parameters that may move."""
         ...
 
-    def tensors(self) -> dict[str, Tensor]:
-        """What has to be saved to have the finetuned model again from its base."""
+    def save(self, folder: Path) -> None:
+        """Write what it takes to have the finetuned model again from its base, as safetensors."""
         ...
 
-    def load(self, tensors: dict[str, Tensor]) -> None:
-        """Take over saved tensors. Raises KeyError or RuntimeError when they belong to other settings."""
+    def load(self, folder: Path) -> None:
+        """Take over what was saved. Raises KeyError or RuntimeError when it belongs to other settings."""
         ...

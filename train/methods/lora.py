@@ -1,12 +1,16 @@
 """LoRA through peft (Hu et al. 2106.09685), on all linear layers, with AdamW."""
 
+from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from train.config import LoraOptions
 from train.data import Batch
+
+WEIGHTS = "adapter_model.safetensors"
 
 
 class LoraMethod:
@@ -49,10 +53,15 @@ class LoraMethod:
         state: dict[str, Tensor] = get_peft_model_state_dict(self.network)
         return state
 
-    def load(self, tensors: dict[str, Tensor]) -> None:
+    def save(self, folder: Path) -> None:
+        """Write the adapters' matrices."""
+        save_file({n: t.detach().cpu().contiguous() for n, t in self.tensors().items()}, folder / WEIGHTS)
+
+    def load(self, folder: Path) -> None:
         """Write saved matrices into the adapters; all of them must be there."""
         from peft import set_peft_model_state_dict
 
+        tensors = load_file(folder / WEIGHTS)
         expected = self.tensors().keys()
         if expected != tensors.keys():
             raise KeyError(f"{len(expected ^ tensors.keys())} adapter tensors differ")

@@ -1,22 +1,30 @@
 """Sparse memory finetuning: each step moves the few value rows that its batch reads and the background does not."""
 
+from pathlib import Path
+
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from train.config import MemoryOptions
 from train.data import Batch
 from train.memory.attach import attach_memories
-from train.memory.optimizer import RowAdam
-from train.memory.slots import choose_slots, score_slots
+from train.memory.layer import Memory
+from train.memory.optimizer import RowAdam, RowOptimizer, RowSgd
+from train.memory.patch import Entry, PatchRecorder, add_patches, applied_patches, save_patch, write_order
+from train.memory.slots import choose_slots, score_kl, score_tfidf
+
+KEYS, PATCHES = "keys.safetensors", "patches"
 
 
 class MemoryMethod:
-    """Memories attached to a network; saved as the rows that moved, plus keys and background statistics."""
+    """Memories attached to a network; saved as keys, background statistics and one patch a document."""
 
     def __init__(self, network: nn.Module, options: MemoryOptions, seed: int) -> None:
-        self.options = options
+        self.network, self.options = network, options
         self.memories = attach_memories(network, options, seed)
-        self.optimizers: dict[int, RowAdam] = {}
+        self.optimizers: dict[int, RowOptimizer] = {}
+        self.recorder = PatchRecorder()
 
     def begin(self) -> None:
         """Record which rows the next forward reads."""
@@ -24,37 +32,56 @@ class MemoryMethod:
             memory.recording = True
 
     def update(self, batch: Batch, scale: float) -> None:
-        """Choose the step's rows in each memory and move them."""
+        """Choose the step's rows in each memory, move them, and note down what they moved by."""
         for index, memory in self.memories.items():
             access, memory.access, memory.recording = memory.access, None, False
             assert access is not None and access.rows.grad is not None
             reads = access.inverse[batch.mask.flatten().to(access.inverse.device)]
             count = torch.bincount(reads.flatten(), minlength=len(access.slots)).float()
-            frequency = memory.document_frequency[access.slots]
-            scores = score_slots(count, frequency, memory.num_background, self.options.idf_power)
-            chosen = choose_slots(count, scores, self.options.top_t)
-            if index not in self.optimizers:
-                self.optimizers[index] = RowAdam(memory.values, self.options.lr)
-            self.optimizers[index].step(access.slots[chosen], access.rows.grad[chosen], scale)
+            chosen = self.choose(memory, access.slots, count)
+            rows = access.slots[chosen]
+            before = memory.values[rows]
+            self.optimizer(index).step(rows, access.rows.grad[chosen], scale)
+            self.recorder.add(batch.document, index, rows, memory.values[rows] - before)
+
+    def choose(self, memory: Memory, slots: Tensor, count: Tensor) -> Tensor:
+        """Positions in `slots` (U,) of the rows that this step may move; `count` (U,) are the batch's accesses."""
+        if self.options.ranking == "all":
+            return (count > 0).nonzero().flatten()
+        if self.options.ranking == "kl":
+            total = memory.access_count.sum()
+            return choose_slots(count, score_kl(count, memory.access_count[slots], total), self.options.top_t)
+        frequency = memory.document_frequency[slots]
+        scores = score_tfidf(count, frequency, memory.num_background, self.options.idf_power)
+        return choose_slots(count, scores, self.options.top_t)
+
+    def optimizer(self, index: int) -> RowOptimizer:
+        """The optimiser of one layer's table."""
+        if index not in self.optimizers:
+            kind = {"adam": RowAdam, "sgd": RowSgd}[self.options.optimizer]
+            self.optimizers[index] = kind(self.memories[index].values, self.options.lr)
+        return self.optimizers[index]
 
     def num_trainable(self) -> int:
         """Elements of the value tables."""
         return sum(memory.values.numel() for memory in self.memories.values())
 
-    def tensors(self) -> dict[str, Tensor]:
-        """Per layer: moved slots (R,) and their rows (R, d), keys, statistics."""
-        saved: dict[str, Tensor] = {}
-        for index, memory in self.memories.items():
-            slots = memory.values.any(1).nonzero().flatten()
-            saved |= {f"{index}.slots": slots, f"{index}.deltas": memory.values[slots]}
-            saved |= {f"{index}.{name}": tensor for name, tensor in memory.state_dict().items()}
-        return saved
+    def save(self, folder: Path) -> None:
+        """Write keys with statistics, and the patches."""
+        state = {f"{i}.{n}": t.cpu().contiguous() for i, m in self.memories.items() for n, t in m.state_dict().items()}
+        save_file(state, folder / KEYS)
+        patches = self.recorder.patches({})
+        for patch in patches:
+            save_patch(patch, folder / PATCHES)
+        (folder / PATCHES).mkdir(exist_ok=True)
+        write_order(folder / PATCHES, [Entry(patch.name, True) for patch in patches])
 
-    def load(self, tensors: dict[str, Tensor]) -> None:
-        """Restore keys and statistics, and write the saved rows into tables of zeros."""
+    def load(self, folder: Path) -> None:
+        """Read keys and statistics, and make the tables the sum of the applied patches."""
+        tensors = load_file(folder / KEYS)
         for index, memory in self.memories.items():
             prefix = f"{index}."
-            own = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
-            slots, deltas = own.pop("slots"), own.pop("deltas")
-            memory.load_state_dict(own)
-            memory.values.zero_()[slots] = deltas.to(memory.values.device)
+            memory.load_state_dict({n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)})
+        add_patches(
+            {index: memory.values for index, memory in self.memories.items()}, applied_patches(folder / PATCHES)
+        )

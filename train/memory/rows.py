@@ -1,0 +1,35 @@
+"""A table of few rows out of many: holds only those that were ever written, so that its size follows use."""
+
+import torch
+from torch import Tensor
+
+
+class TouchedRows:
+    """Rows of `widths` numbers for slots of 0..num_slots-1 that were touched; the others are zero and take no room.
+
+    Besides the rows it keeps one int32 per slot, which says where a slot's row is (-1: nowhere yet).
+    """
+
+    def __init__(self, num_slots: int, widths: dict[str, int], device: torch.device) -> None:
+        self.place = torch.full((num_slots,), -1, dtype=torch.int32, device=device)
+        self.slots = torch.empty(0, dtype=torch.long, device=device)
+        self.rows = {name: torch.zeros(0, width, device=device) for name, width in widths.items()}
+        self.used = 0
+
+    def find(self, slots: Tensor) -> Tensor:
+        """Positions of distinct slots (R,) in `rows`; slots that are new get rows of zeros."""
+        new = slots[self.place[slots] < 0]
+        if len(new):
+            self.reserve(self.used + len(new))
+            self.place[new] = torch.arange(self.used, self.used + len(new), dtype=torch.int32, device=new.device)
+            self.slots[self.used : self.used + len(new)] = new
+            self.used += len(new)
+        return self.place[slots].long()
+
+    def reserve(self, size: int) -> None:
+        """Make room for `size` rows, at least doubling."""
+        if size <= len(self.slots):
+            return
+        more = max(size, 2 * len(self.slots)) - len(self.slots)
+        self.slots = torch.cat([self.slots, self.slots.new_zeros(more)])
+        self.rows = {n: torch.cat([rows, rows.new_zeros(more, rows.shape[1])]) for n, rows in self.rows.items()}
