@@ -13,8 +13,8 @@ import json
 import random
 import statistics
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +26,15 @@ from train.data import Batch, Corpus, Sample, encode_windows, group_by_tokens, p
 from train.evaluate.answers import complete, question_prompt
 from train.evaluate.likelihood import measure_likelihood
 from train.evaluate.score import exact_match
-from train.loop import train_method
+from train.loop import Trained, train_method
 from train.memory.attach import fit_background
+from train.methods.base import Method
 from train.methods.memory import MemoryMethod
 from train.methods.registry import start_method
 from train.model import Loaded, autocast_of, load_model
 
+Show = Callable[[int, int, float, float], None]
+DATA = Path(__file__).parents[2] / "shared" / "data"
 RESULTS = Path(__file__).parent.parent / "docs" / "results"
 NUM_QUESTIONS, NUM_BACKGROUND_QUESTIONS = 1200, 800
 NUM_BACKGROUND_PASSAGES, NUM_HELD_OUT_PASSAGES = 60, 32
@@ -53,18 +56,30 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def read_general(data: Path, loaded: Loaded, num_background_questions: int, num_background_passages: int) -> General:
+def read_general(args: argparse.Namespace, loaded: Loaded) -> General:
     """Questions, passages and background in the split that all methods and seeds share."""
+    background = read_background(args.data, loaded, args.background_questions, args.background_passages)
+    asked = read_lines(args.data / "triviaqa_test_dev.jsonl")[:NUM_QUESTIONS]
+    known = [q for q, right in zip(asked, answered(loaded, asked), strict=True) if right]
+    return replace(background, known=known)
+
+
+def read_background(
+    data: Path,
+    loaded: Loaded,
+    num_questions: int = NUM_BACKGROUND_QUESTIONS,
+    num_passages: int = NUM_BACKGROUND_PASSAGES,
+) -> General:
+    """All but the known set, which takes a model's answers to find."""
     trivia = read_lines(data / "triviaqa_test_dev.jsonl")
     passages = [row["text"] for row in read_lines(data / "squad_passages.jsonl")]
     random.Random(5).shuffle(passages)
-    asked, others = trivia[:NUM_QUESTIONS], trivia[NUM_QUESTIONS : NUM_QUESTIONS + num_background_questions]
+    others = trivia[NUM_QUESTIONS : NUM_QUESTIONS + num_questions]
     pairs = [f"Question: {q['question']}\nAnswer: {q['answers'][0]}" for q in others]
-    known = [q for q, right in zip(asked, answered(loaded, asked), strict=True) if right]
     return General(
-        known=known,
+        known=[],
         held_out=batches(loaded, passages[1000 : 1000 + NUM_HELD_OUT_PASSAGES]),
-        passages=batches(loaded, passages[:num_background_passages]),
+        passages=batches(loaded, passages[:num_passages]),
         questions=batches(loaded, pairs),
     )
 
@@ -118,6 +133,16 @@ def make_corpus(loaded: Loaded, facts: Sequence[Fact], answers_only: bool) -> Co
     return Corpus(notes=samples, replay=[], documents=[])
 
 
+def train_people(
+    loaded: Loaded, method: Method, facts: Sequence[Fact], epochs: int, answers_only: bool, seed: int, show: Show
+) -> Trained:
+    """Train the facts' phrasings; `show` follows along."""
+    corpus = make_corpus(loaded, facts, answers_only)
+    data = Data(passages="", questions="", replay_share=0, tokens_per_batch=TOKENS_PER_BATCH)
+    settings = Train(methods=Methods(), data=data, epochs=epochs)
+    return train_method(loaded.network, method, corpus, settings, seed, Path("/dev/null"), show)
+
+
 def run_once(
     loaded: Loaded, options: Any, facts: Sequence[Fact], general: General, args: Any, seed: int
 ) -> dict[str, Any]:
@@ -126,11 +151,8 @@ def run_once(
     method = start_method(loaded.network, options, seed)
     if isinstance(method, MemoryMethod):
         fit_background(loaded.network, method.memories, general.passages, general.questions)
-    corpus = make_corpus(loaded, facts, args.answers_only)
-    data = Data(passages="", questions="", replay_share=0, tokens_per_batch=TOKENS_PER_BATCH)
-    settings = Train(methods=Methods(), data=data, epochs=args.epochs)
     prepared = time.monotonic() - started
-    trained = train_method(loaded.network, method, corpus, settings, seed, Path("/dev/null"), lambda *_: None)
+    trained = train_people(loaded, method, facts, args.epochs, args.answers_only, seed, lambda *_: None)
     return measure(loaded, facts, general) | {
         "seed": seed,
         "loss": round(trained.loss, 4),
@@ -166,7 +188,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", default="0", help="comma separated")
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--model", default="smollm2-135m")
-    parser.add_argument("--data", type=Path, default=Path(__file__).parents[2] / "shared" / "data")
+    parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--answers-only", action="store_true", help="loss on the answers' tokens alone")
     parser.add_argument("--background-questions", type=int, default=NUM_BACKGROUND_QUESTIONS)
     parser.add_argument("--background-passages", type=int, default=NUM_BACKGROUND_PASSAGES)
@@ -178,7 +200,7 @@ def main() -> None:
     """Measure the base, then each method with each seed."""
     args = parse_arguments()
     facts, loaded = invent_facts(args.facts), load_model(args.model)
-    general = read_general(args.data, loaded, args.background_questions, args.background_passages)
+    general = read_general(args, loaded)
     base = measure(loaded, facts, general)
     print(f"base {json.dumps(base | {'num_known': len(general.known)})}", flush=True)
     rows = []

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from augment.console import Debug, new_app, report_errors
@@ -25,7 +25,7 @@ def list_patches(run: Run, debug: Debug = False) -> None:
     from train.memory.patch import load_patch, read_order
 
     folder = patches_folder(run)
-    table = Table("patch", "document", "rows", "norm", "applied")
+    table = Table(Column("patch", overflow="fold"), Column("document", overflow="fold"), "rows", "norm", "applied")
     for entry in read_order(folder):
         patch = load_patch(folder / f"{entry.name}.safetensors")
         figures = f"{patch.num_slots:,}", f"{patch.norm:.2f}", "yes" if entry.applied else "no"

@@ -19,12 +19,14 @@ class LoraOptions(Settings):
 class MemoryOptions(Settings):
     """Product-key memories beside the MLPs of `layers`; `top_t` rows of each value table move per step.
 
-    `num_keys` is the number of half keys: a table has `num_keys` squared slots. `idf_power` sharpens the
-    protection of slots that the background uses. `ranking`: how a step's rows are chosen; `all` takes every row
-    that the batch reads.
+    `mlp` is what a block calls its MLP. `num_keys` is the number of half keys: a table has `num_keys` squared slots.
+    `ranking`: how a step's rows are chosen; `all` takes every row that the batch reads. `idf_power` sharpens the
+    protection of slots that the background uses. `background`: the `keys.safetensors` of an earlier run, whose
+    statistics are taken instead of made. `protect`: folders of patches whose rows no step may move.
     """
 
     layers: list[int] = Field(default=[3, 6, 10], min_length=1)
+    mlp: str = "mlp"
     num_keys: int = Field(default=256, ge=2)
     heads: int = Field(default=4, ge=1)
     k: int = Field(default=16, ge=1)
@@ -34,6 +36,8 @@ class MemoryOptions(Settings):
     idf_power: float = Field(default=3.0, ge=0)
     optimizer: Literal["adam", "sgd"] = "adam"
     lr: float = Field(default=0.1, gt=0)
+    background: str | None = None
+    protect: list[str] = Field(default_factory=list)
 
 
 class Methods(Choices):

@@ -73,9 +73,15 @@ def hold_linears_in_bf16(network: nn.Module) -> None:
                 module.bias = nn.Parameter(module.bias.detach().to(torch.bfloat16), requires_grad=False)
 
 
-def decoder_layers(network: nn.Module) -> nn.ModuleList:
-    """The list of transformer blocks that have an `mlp`; raises ModelError for other architectures."""
-    for module in network.modules():
-        if isinstance(module, nn.ModuleList) and len(module) and hasattr(module[0], "mlp"):
-            return module
-    raise ModelError(f"{type(network).__name__} has no blocks with an `mlp`", "use a Llama-like model for `memory`")
+def decoder_layers(network: nn.Module, mlp: str = "mlp") -> nn.ModuleList:
+    """The list of transformer blocks, each of which has a module named `mlp`.
+
+    Raises ModelError naming the modules that the blocks of another architecture have.
+    """
+    lists = [m for m in network.modules() if isinstance(m, nn.ModuleList) and len(m)]
+    for blocks in lists:
+        if all(isinstance(getattr(block, mlp, None), nn.Module) for block in blocks):
+            return blocks
+    blocks = max(lists, key=len, default=nn.ModuleList([nn.Module()]))
+    names = ", ".join(name for name, _ in blocks[0].named_children()) or "no modules"
+    raise ModelError(f"no block of {type(network).__name__} has a module `{mlp}`", f"set memory.mlp to one of: {names}")

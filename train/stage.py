@@ -17,6 +17,8 @@ from train.evaluate.likelihood import measure_likelihood
 from train.evaluate.probes import ask_probes, read_probes, retention, summarise
 from train.loop import train_method
 from train.memory.attach import fit_background
+from train.memory.background import load_background
+from train.memory.patch import applied_patches
 from train.methods.memory import MemoryMethod
 from train.methods.registry import start_method
 from train.model import Loaded, load_model
@@ -83,7 +85,7 @@ def train_one(stage: Stage, name: str, options: Any, say: Say) -> None:
     corpus = read_corpus(stage.notes, stage.base, settings.train.data, loaded.tokenizer)
     method = start_method(loaded.network, options, settings.seed)
     if isinstance(method, MemoryMethod):
-        fit_background(loaded.network, method.memories, *background(stage, loaded))
+        prepare_memory(stage, loaded, method)
     folder = stage.runs / name
     folder.mkdir(parents=True, exist_ok=True)
     show = step_printer(name, say)
@@ -104,6 +106,25 @@ def train_one(stage: Stage, name: str, options: Any, say: Say) -> None:
     )
     save_run(folder, run, method)
     say(f"{name}: {trained.tokens:,} tokens in {trained.seconds:.0f} s, loss {trained.loss:.3f}")
+
+
+def prepare_memory(stage: Stage, loaded: Loaded, method: MemoryMethod) -> None:
+    """Fit the memories to the background, or read that from the file of an earlier run."""
+    options = method.options
+    shape = ("layers", "num_keys", "heads", "k", "half_key_size")
+    belongs = {"model_revision": loaded.folder.revision} | {name: str(getattr(options, name)) for name in shape}
+    method.description = belongs | {"model": loaded.folder.name}
+    for folder in options.protect:
+        method.protect(applied_patches(stage.base / folder))
+    if options.background:
+        load_background(method.memories, stage.base / options.background, belongs)
+        return
+    passages, questions = background(stage, loaded)
+    fit_background(loaded.network, method.memories, passages, questions)
+    method.description |= {
+        "background_tokens": str(sum(batch.num_tokens() for batch in [*passages, *questions])),
+        "tokens_per_batch": str(stage.settings.train.data.tokens_per_batch),
+    }
 
 
 def step_printer(name: str, say: Say, every_sec: float = 15.0) -> Callable[[int, int, float, float], None]:

@@ -34,14 +34,14 @@ class Echo:
         key = content_id(prompt)
         self.times_asked[key] = self.times_asked.get(key, 0) + 1
         draw = random.Random(f"{self.seed} {key} {self.times_asked[key]}")
-        words = draw.choices(prompt.split(), k=min(24, max_tokens))
+        words = draw.choices(prompt.lower().split(), k=min(24, max_tokens))  # lower case: no names it could get wrong
         if "## " in prompt:
             return "\n".join(f"## Study {' '.join(words[i : i + 4])}" for i in range(0, 12, 4))
         if "\nQuestion: " in prompt:
             return fixed_answer(prompt)
         if example.startswith("Question: "):
             answer = fixed_answer(prompt)
-            return f"Question: {' '.join(w for w in words[:10] if answer not in w)}?\nAnswer: {answer}"
+            return f"Question: {' '.join(w for w in words[:10] if answer.lower() not in w)}?\nAnswer: {answer}"
         if example.startswith("- "):
             return "\n".join(f"- {' '.join(words[i : i + 8])}." for i in range(0, len(words), 8))
         return f"{' '.join(words)}."

@@ -5,12 +5,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from augment.errors import ConfigError
+from augment.errors import ConfigError, DatasetError
 from train.config import MemoryOptions
 from train.data import Batch, Sample, pad
 from train.loop import next_token_loss
-from train.memory.attach import fit_background
+from train.memory.attach import attach_memories, fit_background
+from train.memory.background import load_background, save_background
 from train.memory.optimizer import RowAdam, RowSgd
+from train.memory.patch import Patch
 from train.memory.product_key import ProductKeys
 from train.memory.slots import choose_slots, score_kl, score_tfidf
 from train.methods.memory import MemoryMethod
@@ -52,11 +54,12 @@ def test_a_layer_that_is_not_there_is_refused(tiny_model: Path) -> None:
 
 
 def train_steps(
-    folder: Path, num_steps: int, options: MemoryOptions = OPTIONS
+    folder: Path, num_steps: int, options: MemoryOptions = OPTIONS, protect: Patch | None = None
 ) -> tuple[MemoryMethod, list[float], list[int]]:
     """Train a tiny memory; returns it, its losses, and how many rows moved in each step."""
     loaded, batch = load_model(str(folder), bf16=False), some_batch()
     method = MemoryMethod(loaded.network, options, seed=0)
+    method.protect([protect] if protect else [])
     fit_background(loaded.network, method.memories, [some_batch(s, 8) for s in range(5, 12)], [some_batch(50)])
     losses, moved = [], []
     for _ in range(num_steps):
@@ -86,6 +89,10 @@ def test_saved_rows_restore_the_model(tiny_model: Path, tmp_path: Path) -> None:
         torch.testing.assert_close(memory.values, others[0].memories[index].values, atol=1e-5, rtol=1e-5)
         assert torch.equal(others[0].memories[index].values, others[1].memories[index].values)
         assert torch.equal(memory.keys.keys, others[1].memories[index].keys.keys)
+    again = MemoryMethod.from_pretrained(load_model(str(tiny_model), bf16=False).network, tmp_path)
+    assert again.options == OPTIONS and torch.equal(again.memories[1].values, others[0].memories[1].values)
+    with pytest.raises(DatasetError, match="holds no memory_config"):
+        MemoryMethod.from_pretrained(again.network, tmp_path / "patches")
 
 
 def test_the_recorded_gradient_is_that_of_the_whole_table(tiny_model: Path) -> None:
@@ -103,6 +110,33 @@ def test_the_recorded_gradient_is_that_of_the_whole_table(tiny_model: Path) -> N
     next_token_loss(loaded.network, batch).backward()  # type: ignore[no-untyped-call]
     assert memory.values.grad is not None
     torch.testing.assert_close(access.rows.grad, memory.values.grad[access.slots])
+
+
+def test_background_of_another_model_or_shape_is_refused(tiny_model: Path, tmp_path: Path) -> None:
+    network = load_model(str(tiny_model), bf16=False).network
+    memories = attach_memories(network, OPTIONS, seed=0)
+    fit_background(network, memories, [some_batch(5, 8)], [some_batch(50)])
+    save_background(memories, {"model_revision": "a", "heads": "2"}, tmp_path / "b.safetensors")
+    others = attach_memories(load_model(str(tiny_model), bf16=False).network, OPTIONS, seed=9)
+    load_background(others, tmp_path / "b.safetensors", {"model_revision": "a", "heads": "2"})
+    for index, memory in memories.items():
+        assert torch.equal(memory.document_frequency, others[index].document_frequency)
+        assert torch.equal(memory.keys.whiten, others[index].keys.whiten)
+    for expected in ({"model_revision": "b"}, {"heads": "4"}):
+        with pytest.raises(DatasetError, match="was made with"):
+            load_background(others, tmp_path / "b.safetensors", expected)
+    (tmp_path / "b.safetensors").write_bytes(b"nothing")
+    with pytest.raises(DatasetError, match="holds no background"):
+        load_background(others, tmp_path / "b.safetensors")
+
+
+def test_protected_rows_never_move(tiny_model: Path) -> None:
+    first, _, _ = train_steps(tiny_model, 2)
+    slots = {index: memory.values.any(1).nonzero().flatten() for index, memory in first.memories.items()}
+    patch = Patch("p", {index: (rows, torch.zeros(len(rows), 1)) for index, rows in slots.items()}, {})
+    second, _, moved = train_steps(tiny_model, 2, protect=patch)
+    assert any(moved)
+    assert all(not second.memories[index].values[rows].any() for index, rows in slots.items())
 
 
 @pytest.mark.parametrize("kind", [RowAdam, RowSgd])

@@ -154,7 +154,7 @@ def test_forgetting_one_document_leaves_the_other(tiny_model: Path, tmp_path: Pa
     set_applied(tmp_path / "patches", patch_name("two"), False)
     trained.load(tmp_path)
     kept, forgotten = (before - after for before, after in zip(base, losses(), strict=True))
-    assert kept > 0.7 * learned[0] and forgotten < 0.4 * learned[1]
+    assert kept > 0.7 * learned[0] and forgotten < 0.5 * learned[1]
     set_applied(tmp_path / "patches", patch_name("one"), False)
     trained.load(tmp_path)
     assert losses() == base

@@ -17,7 +17,7 @@ from train.model import autocast_of, decoder_layers
 
 def attach_memories(network: nn.Module, options: MemoryOptions, seed: int) -> dict[int, Memory]:
     """Put a memory of zeros beside the MLP of each chosen layer; outputs stay bit-identical until a row moves."""
-    layers = decoder_layers(network)
+    layers = decoder_layers(network, options.mlp)
     if max(options.layers) >= len(layers):
         raise ConfigError(f"memory.layers names layer {max(options.layers)} of {len(layers)}", "layers count from 0")
     size: int = cast(Any, network).config.hidden_size
@@ -28,7 +28,7 @@ def attach_memories(network: nn.Module, options: MemoryOptions, seed: int) -> di
         keys = ProductKeys(size, *shape, seed=1000 * seed + index)
         memories[index] = Memory(keys, options.num_keys**2, size).to(device)
         block: Any = layers[index]
-        block.mlp = WithMemory(block.mlp, memories[index])
+        setattr(block, options.mlp, WithMemory(getattr(block, options.mlp), memories[index]))
     return memories
 
 

@@ -50,12 +50,17 @@ class Memory(nn.Module):
     def look_up(self, states: Tensor) -> Tensor:
         """Weighted sum of value rows for each state: (T, d) to (T, d)."""
         slots, weights = self.keys(states)
-        rows = self.values
-        if self.recording:
-            distinct, inverse = slots.unique(return_inverse=True)
-            rows = self.values[distinct].requires_grad_()
-            self.access, slots = Access(distinct, inverse, rows), inverse
-        return F.embedding_bag(slots, rows, per_sample_weights=weights, mode="sum")
+        if not self.recording:
+            return self.read(self.values, slots, weights)
+        distinct, inverse = slots.unique(return_inverse=True)
+        rows = self.values[distinct].requires_grad_()
+        self.access = Access(distinct, inverse, rows)
+        return self.read(rows, inverse, weights)
+
+    @staticmethod
+    def read(values: Tensor, slots: Tensor, weights: Tensor) -> Tensor:
+        """Sums of rows of values (N, d), as slots and weights (T, reads) say: (T, d)."""
+        return F.embedding_bag(slots, values, per_sample_weights=weights, mode="sum")
 
 
 class WithMemory(nn.Module):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from train.config import LoraOptions
 from train.data import Batch
 
-WEIGHTS = "adapter_model.safetensors"
+WEIGHTS, PREFIX = "adapter_model.safetensors", "base_model.model."
 
 
 class LoraMethod:
@@ -20,10 +20,10 @@ class LoraMethod:
         from peft import LoraConfig, inject_adapter_in_model
 
         torch.manual_seed(seed)
-        config = LoraConfig(
+        self.config = LoraConfig(
             r=options.rank, lora_alpha=options.alpha, target_modules="all-linear", task_type="CAUSAL_LM"
         )
-        self.network: Any = inject_adapter_in_model(config, network)
+        self.network: Any = inject_adapter_in_model(self.config, network)
         for parameter in self.network.parameters():
             if parameter.requires_grad:
                 parameter.data = parameter.data.float()  # peft makes them in the frozen layer's precision
@@ -54,14 +54,15 @@ class LoraMethod:
         return state
 
     def save(self, folder: Path) -> None:
-        """Write the adapters' matrices."""
-        save_file({n: t.detach().cpu().contiguous() for n, t in self.tensors().items()}, folder / WEIGHTS)
+        """Write an adapter folder that `peft.PeftModel.from_pretrained` opens too."""
+        self.config.save_pretrained(str(folder))
+        save_file({PREFIX + n: t.detach().cpu().contiguous() for n, t in self.tensors().items()}, folder / WEIGHTS)
 
     def load(self, folder: Path) -> None:
         """Write saved matrices into the adapters; all of them must be there."""
         from peft import set_peft_model_state_dict
 
-        tensors = load_file(folder / WEIGHTS)
+        tensors = {name.removeprefix(PREFIX): tensor for name, tensor in load_file(folder / WEIGHTS).items()}
         expected = self.tensors().keys()
         if expected != tensors.keys():
             raise KeyError(f"{len(expected ^ tensors.keys())} adapter tensors differ")

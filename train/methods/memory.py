@@ -1,30 +1,38 @@
 """Sparse memory finetuning: each step moves the few value rows that its batch reads and the background does not."""
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Self
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from augment.errors import DatasetError
 from train.config import MemoryOptions
 from train.data import Batch
 from train.memory.attach import attach_memories
+from train.memory.background import load_background, save_background
 from train.memory.layer import Memory
 from train.memory.optimizer import RowAdam, RowOptimizer, RowSgd
-from train.memory.patch import Entry, PatchRecorder, add_patches, applied_patches, save_patch, write_order
+from train.memory.patch import Entry, Patch, PatchRecorder, add_patches, applied_patches, save_patch, write_order
 from train.memory.slots import choose_slots, score_kl, score_tfidf
 
-KEYS, PATCHES = "keys.safetensors", "patches"
+CONFIG, KEYS, PATCHES = "memory_config.json", "keys.safetensors", "patches"
 
 
 class MemoryMethod:
-    """Memories attached to a network; saved as keys, background statistics and one patch a document."""
+    """Memories attached to a network; saved as keys, background statistics and one patch a document.
+
+    `description` says what the statistics were made of; it goes with keys and patches.
+    """
 
     def __init__(self, network: nn.Module, options: MemoryOptions, seed: int) -> None:
         self.network, self.options = network, options
         self.memories = attach_memories(network, options, seed)
         self.optimizers: dict[int, RowOptimizer] = {}
         self.recorder = PatchRecorder()
+        self.description: dict[str, str] = {}
+        self.protected: dict[int, Tensor] = {}
 
     def begin(self) -> None:
         """Record which rows the next forward reads."""
@@ -38,6 +46,7 @@ class MemoryMethod:
             assert access is not None and access.rows.grad is not None
             reads = access.inverse[batch.mask.flatten().to(access.inverse.device)]
             count = torch.bincount(reads.flatten(), minlength=len(access.slots)).float()
+            count[torch.isin(access.slots, self.protected.get(index, access.slots[:0]))] = 0
             chosen = self.choose(memory, access.slots, count)
             rows = access.slots[chosen]
             before = memory.values[rows]
@@ -55,6 +64,13 @@ class MemoryMethod:
         scores = score_tfidf(count, frequency, memory.num_background, self.options.idf_power)
         return choose_slots(count, scores, self.options.top_t)
 
+    def protect(self, patches: Iterable[Patch]) -> None:
+        """Let no step move rows that these patches write."""
+        for patch in patches:
+            for layer, (slots, _) in patch.layers.items():
+                known = self.protected.get(layer, slots[:0])
+                self.protected[layer] = torch.cat([known, slots]).unique().to(self.memories[layer].values.device)
+
     def optimizer(self, index: int) -> RowOptimizer:
         """The optimiser of one layer's table."""
         if index not in self.optimizers:
@@ -66,11 +82,22 @@ class MemoryMethod:
         """Elements of the value tables."""
         return sum(memory.values.numel() for memory in self.memories.values())
 
+    @classmethod
+    def from_pretrained(cls, network: nn.Module, folder: Path) -> Self:
+        """Attach what `save` wrote to its base model. Raises DatasetError when the folder holds no memory."""
+        path = folder / CONFIG
+        if not path.is_file():
+            raise DatasetError(f"{folder} holds no {CONFIG}", "give the `checkpoint` folder of a memory run")
+        options = MemoryOptions.model_validate_json(path.read_text(encoding="utf-8"))
+        method = cls(network, options, seed=0)
+        method.load(folder)
+        return method
+
     def save(self, folder: Path) -> None:
-        """Write keys with statistics, and the patches."""
-        state = {f"{i}.{n}": t.cpu().contiguous() for i, m in self.memories.items() for n, t in m.state_dict().items()}
-        save_file(state, folder / KEYS)
-        patches = self.recorder.patches({})
+        """Write options, keys with statistics, and the patches."""
+        (folder / CONFIG).write_text(self.options.model_dump_json(indent=2), encoding="utf-8")
+        save_background(self.memories, self.description, folder / KEYS)
+        patches = self.recorder.patches(self.description)
         for patch in patches:
             save_patch(patch, folder / PATCHES)
         (folder / PATCHES).mkdir(exist_ok=True)
@@ -78,10 +105,7 @@ class MemoryMethod:
 
     def load(self, folder: Path) -> None:
         """Read keys and statistics, and make the tables the sum of the applied patches."""
-        tensors = load_file(folder / KEYS)
-        for index, memory in self.memories.items():
-            prefix = f"{index}."
-            memory.load_state_dict({n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)})
+        load_background(self.memories, folder / KEYS)
         add_patches(
             {index: memory.values for index, memory in self.memories.items()}, applied_patches(folder / PATCHES)
         )
