@@ -1,6 +1,7 @@
 """Teaches invented people to a model by each method and measures what it learned and what it forgot.
 
-    python benchmarks/invented_people.py --method memory --method lora --facts 48 --seeds 0,1,2
+    python benchmarks/invented_people.py --seeds 0,1,2
+    python benchmarks/invented_people.py --method memory --facts 480 --epochs 4
 
 Recall is the share of facts whose answer is the likeliest of its 12 candidates (chance 0.083), by next-token
 probability after two phrasings that were never trained. The known set is the TriviaQA questions that the base model
@@ -36,8 +37,8 @@ from train.model import Loaded, autocast_of, load_model
 Show = Callable[[int, int, float, float], None]
 DATA = Path(__file__).parents[2] / "shared" / "data"
 RESULTS = Path(__file__).parent.parent / "docs" / "results"
-NUM_QUESTIONS, NUM_BACKGROUND_QUESTIONS = 1200, 800
-NUM_BACKGROUND_PASSAGES, NUM_HELD_OUT_PASSAGES = 60, 32
+NUM_QUESTIONS, NUM_BACKGROUND_QUESTIONS = 1200, 1600
+NUM_BACKGROUND_PASSAGES, NUM_HELD_OUT_PASSAGES = 200, 32
 TOKENS_PER_BATCH = 320
 
 
@@ -189,10 +190,10 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--model", default="smollm2-135m")
     parser.add_argument("--data", type=Path, default=DATA)
-    parser.add_argument("--answers-only", action="store_true", help="loss on the answers' tokens alone")
+    parser.add_argument("--answers-only", action=argparse.BooleanOptionalAction, default=True, help="where the loss is")
     parser.add_argument("--background-questions", type=int, default=NUM_BACKGROUND_QUESTIONS)
     parser.add_argument("--background-passages", type=int, default=NUM_BACKGROUND_PASSAGES)
-    parser.add_argument("--set", action="append", default=[], metavar="METHOD.KEY=VALUE", help="e.g. memory.lr=0.2")
+    parser.add_argument("--set", action="append", default=["memory.lr=0.08"], metavar="METHOD.KEY=VALUE")
     return parser.parse_args()
 
 

@@ -30,7 +30,7 @@ def test_product_keys_find_the_same_slots_as_brute_force() -> None:
     keys = ProductKeys(size=12, num_keys=10, heads=2, k=5, half=6, seed=3)
     states = torch.randn(7, 12, generator=torch.Generator().manual_seed(1))
     slots, weights = keys(states)
-    queries = torch.einsum("td,hde->the", states, keys.query)
+    queries = (states @ keys.projection).view(7, 2, 12)
     halves = [torch.nn.functional.normalize(h, dim=-1) for h in queries.chunk(2, -1)]
     first, second = (torch.einsum("the,hne->thn", h, keys.keys[:, i]) for i, h in enumerate(halves))
     best = (first[..., :, None] + second[..., None, :]).flatten(-2).topk(5, -1)
@@ -121,7 +121,7 @@ def test_background_of_another_model_or_shape_is_refused(tiny_model: Path, tmp_p
     load_background(others, tmp_path / "b.safetensors", {"model_revision": "a", "heads": "2"})
     for index, memory in memories.items():
         assert torch.equal(memory.document_frequency, others[index].document_frequency)
-        assert torch.equal(memory.keys.whiten, others[index].keys.whiten)
+        assert torch.equal(memory.keys.projection, others[index].keys.projection)
     for expected in ({"model_revision": "b"}, {"heads": "4"}):
         with pytest.raises(DatasetError, match="was made with"):
             load_background(others, tmp_path / "b.safetensors", expected)

@@ -12,16 +12,16 @@ SHARPNESS = 8.0
 class ProductKeys(nn.Module):
     """Maps states (T, d) to slots and weights, both (T, heads * k). Nothing here trains.
 
-    1. centre and whiten the states by the background's mean and covariance, so that hub slots do not take all;
-    2. project to one query per head, split it in halves, normalise each;
+    1. centre the states by the background's mean; whiten them by its covariance, so that hub slots do not take all,
+       and project to one query per head: both are one matrix (d, heads * 2 * half);
+    2. split each query in halves, normalise each;
     3. top k of each half's cosine with its n half keys;
     4. top k of the k * k sums: exact top k of all n * n keys;
     5. softmax of the k sums.
     """
 
     mean: Tensor
-    whiten: Tensor
-    query: Tensor
+    projection: Tensor
     keys: Tensor
 
     def __init__(self, size: int, num_keys: int, heads: int, k: int, half: int, seed: int) -> None:
@@ -29,21 +29,22 @@ class ProductKeys(nn.Module):
         draw = torch.Generator().manual_seed(seed)
         self.k = min(k, num_keys)
         self.register_buffer("mean", torch.zeros(size))
-        self.register_buffer("whiten", torch.eye(size))
-        self.register_buffer("query", torch.randn(heads, size, 2 * half, generator=draw) / math.sqrt(size))
+        query = torch.randn(heads, size, 2 * half, generator=draw) / math.sqrt(size)
+        self.register_buffer("projection", query.transpose(0, 1).flatten(1).contiguous())
         keys = torch.randn(heads, 2, num_keys, half, generator=draw)
         self.register_buffer("keys", F.normalize(keys, dim=-1))
 
     def fit(self, states: Tensor) -> None:
-        """Set centre and whitening from background states (T, d)."""
+        """Set centre and whitening from background states (T, d); once."""
         eigenvalues, vectors = torch.linalg.eigh(torch.cov(states.T))
         ridge = 1e-3 * eigenvalues.mean()
         self.mean = states.mean(0)
-        self.whiten = vectors @ torch.diag((eigenvalues.clamp_min(0) + ridge).rsqrt()) @ vectors.T
+        whiten = vectors @ torch.diag((eigenvalues.clamp_min(0) + ridge).rsqrt()) @ vectors.T
+        self.projection = whiten @ self.projection
 
     @torch.no_grad()
     def forward(self, states: Tensor) -> tuple[Tensor, Tensor]:
-        queries = torch.einsum("td,hde->the", (states.float() - self.mean) @ self.whiten, self.query)
+        queries = ((states.float() - self.mean) @ self.projection).unflatten(-1, (len(self.keys), -1))
         halves = [F.normalize(half, dim=-1) for half in queries.chunk(2, -1)]
         (best_1, at_1), (best_2, at_2) = (
             torch.einsum("the,hne->thn", half, self.keys[:, i]).topk(self.k, -1) for i, half in enumerate(halves)
