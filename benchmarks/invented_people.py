@@ -185,6 +185,7 @@ def parse_arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--method", action="append", choices=["memory", "lora"], help="repeatable; both unless given")
+    parser.add_argument("--name", default="invented_people", help="of the file in docs/results")
     parser.add_argument("--facts", type=int, default=48)
     parser.add_argument("--seeds", default="0", help="comma separated")
     parser.add_argument("--epochs", type=int, default=8)
@@ -193,7 +194,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--answers-only", action=argparse.BooleanOptionalAction, default=True, help="where the loss is")
     parser.add_argument("--background-questions", type=int, default=NUM_BACKGROUND_QUESTIONS)
     parser.add_argument("--background-passages", type=int, default=NUM_BACKGROUND_PASSAGES)
-    parser.add_argument("--set", action="append", default=["memory.lr=0.08"], metavar="METHOD.KEY=VALUE")
+    parser.add_argument("--set", action="append", default=["memory.lr=0.09"], metavar="METHOD.KEY=VALUE")
     return parser.parse_args()
 
 
@@ -225,7 +226,7 @@ def write_results(args: argparse.Namespace, base: dict[str, Any], rows: list[dic
     summary = {"num_facts": args.facts, "seeds": args.seeds, "base": base, "methods": methods}
     RESULTS.mkdir(parents=True, exist_ok=True)
     whole = json.dumps(summary | {"settings": settings, "rows": rows}, indent=2)
-    (RESULTS / "invented_people.json").write_text(f"{whole}\n", encoding="utf-8")
+    (RESULTS / f"{args.name}.json").write_text(f"{whole}\n", encoding="utf-8")
     print(json.dumps(summary))
 
 
