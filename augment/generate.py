@@ -1,5 +1,6 @@
 """Runs a plan on Ray Data: a pool of engines does the units and stages shards, the driver commits them."""
 
+import errno
 import logging
 import os
 from collections.abc import Iterator
@@ -121,6 +122,8 @@ def run_units(plan: Plan, folder: Path, todo: list[Unit]) -> Iterator[dict[str, 
     try:
         yield from staged.iter_rows()
     except ray.exceptions.RayError as error:
+        if os.strerror(errno.ENOSPC) in str(error):  # an actor's own OSError comes back as text
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from error
         reason = str(error).strip().splitlines()[-1][:200]
         todo_next = "run the same command again: finished units are kept"
         raise EngineError(f"the generation engine died ({reason})", todo_next) from error

@@ -41,7 +41,7 @@ def make_batch(rows: int, length: int) -> Any:
     return pad([Sample(torch.randint(100, 40_000, (length,), generator=draw).tolist()) for _ in range(rows)])
 
 
-def step_of(options: Any, batch: Any, model: str) -> Callable[[], None]:
+def step_of(options: Any, batch: Any, model: str) -> Callable[[], Any]:
     """One training step of a method of ours."""
     network = load_model(model).network
     method = start_method(network, options, seed=0)
@@ -54,7 +54,7 @@ def step_of(options: Any, batch: Any, model: str) -> Callable[[], None]:
     return step
 
 
-def full_step(batch: Any, model: str) -> Callable[[], None]:
+def full_step(batch: Any, model: str) -> Callable[[], Any]:
     """One step of full finetuning: fp32 weights, bf16 autocast, AdamW."""
     network = load_model(model, bf16=False).network.requires_grad_(True)
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-5)
@@ -69,7 +69,7 @@ def full_step(batch: Any, model: str) -> Callable[[], None]:
     return step
 
 
-def time_in_turns(steps: dict[str, Callable[[], None]], rounds: int) -> dict[str, float]:
+def time_in_turns(steps: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
     """Median seconds of each, one call of each in every round, after a warm-up round."""
     seconds: dict[str, list[float]] = {name: [] for name in steps}
     for turn in range(rounds + 1):
@@ -92,7 +92,7 @@ def copy_bandwidth(rounds: int) -> float:
     """Bytes read and written a second by a plain copy."""
     source = torch.ones(128 * 2**20)
     target = torch.empty_like(source)
-    seconds = time_in_turns({"copy": lambda: target.copy_(source) and None}, rounds)["copy"]
+    seconds = time_in_turns({"copy": lambda: target.copy_(source)}, rounds)["copy"]
     return 2 * source.numel() * 4 / seconds
 
 
@@ -141,6 +141,7 @@ def main() -> None:
         "full": full_step(batch, args.model),
     }
     seconds = time_in_turns(rivals, args.rounds)
+    print(json.dumps(seconds), flush=True)
     copied = copy_bandwidth(args.rounds)
     gathered, whole = gather_bandwidth(LARGE, 576, args.rounds)
     del rivals, memory_small, memory_large

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy
 import pytest
+from datasets import load_from_disk
 from safetensors.numpy import save_file
 from typer.testing import CliRunner
 
@@ -113,3 +114,17 @@ def test_a_full_disk_is_one_line_and_no_half_written_notes(pipeline: Path, small
     assert result.stderr.startswith("error: No space left") and result.stderr.count("\n") == 1
     assert "free some space" in result.stderr
     assert not (small_disk / "out" / "notes").exists()
+
+
+def test_a_disk_that_fills_while_notes_are_written_is_one_line_and_leaves_a_valid_dataset(
+    pipeline: Path, small_disk: Path
+) -> None:
+    (small_disk / "filler").write_bytes(b"x" * 1024 * 16)
+    more = ["--set", "augment.strategies.paraphrase.rounds=60", "--set", "augment.units_per_shard=4"]
+    result = CliRunner().invoke(app, ["run", str(pipeline), "--set", f"out={small_disk}/out", *more])
+    assert result.exit_code == 2, result.output
+    assert result.stderr.splitlines()[-1].startswith("error: No space left"), result.stderr
+    assert "free some space" in result.stderr
+    (small_disk / "filler").unlink()
+    kept = load_from_disk(str(small_disk / "out" / "notes"))
+    assert set(kept) == {"train", "rejected"}
