@@ -194,7 +194,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--answers-only", action=argparse.BooleanOptionalAction, default=True, help="where the loss is")
     parser.add_argument("--background-questions", type=int, default=NUM_BACKGROUND_QUESTIONS)
     parser.add_argument("--background-passages", type=int, default=NUM_BACKGROUND_PASSAGES)
-    parser.add_argument("--set", action="append", default=["memory.lr=0.09"], metavar="METHOD.KEY=VALUE")
+    parser.add_argument("--set", action="append", default=[], metavar="METHOD.KEY=VALUE")
     return parser.parse_args()
 
 
