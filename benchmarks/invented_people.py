@@ -195,7 +195,16 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--background-questions", type=int, default=NUM_BACKGROUND_QUESTIONS)
     parser.add_argument("--background-passages", type=int, default=NUM_BACKGROUND_PASSAGES)
     parser.add_argument("--set", action="append", default=[], metavar="METHOD.KEY=VALUE")
-    return parser.parse_args()
+    args = parser.parse_args()
+    check_data(parser, args.data)
+    return args
+
+
+def check_data(parser: argparse.ArgumentParser, folder: Path) -> None:
+    """End with one line when the questions and passages are not there."""
+    for name in ("triviaqa_test_dev.jsonl", "squad_passages.jsonl"):
+        if not (folder / name).is_file():
+            parser.error(f"no file {folder / name}; give its folder with --data")
 
 
 def main() -> None:

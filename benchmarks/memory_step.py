@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from invented_people import DATA, General, measure_recall, read_background, train_people
+from invented_people import DATA, General, check_data, measure_recall, read_background, train_people
 from people import invent_facts
 
 from train.config import LoraOptions, MemoryOptions
@@ -128,6 +128,7 @@ def main() -> None:
     parser.add_argument("--length", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=7)
     args = parser.parse_args()
+    check_data(parser, args.data)
     batch = make_batch(args.rows, args.length)
     small, large = MemoryOptions(num_keys=SMALL), MemoryOptions(num_keys=LARGE)
     memory_small = step_of(small, batch, args.model)

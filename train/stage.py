@@ -10,7 +10,7 @@ from typing import Any
 from augment.errors import ConfigError, DatasetError
 from augment.settings import save_settings
 from augment.shards import count_rows, read_rows, write_json
-from train.checkpoint import Run, load_run, read_run, save_run
+from train.checkpoint import CHECKPOINT, Run, load_run, read_run, save_run
 from train.config import TrainFile
 from train.data import Batch, encode_windows, group_by_tokens, pad, read_corpus, read_lines
 from train.evaluate.likelihood import measure_likelihood
@@ -18,8 +18,8 @@ from train.evaluate.probes import ask_probes, read_probes, retention, summarise
 from train.loop import train_method
 from train.memory.attach import fit_background
 from train.memory.background import load_background
-from train.memory.patch import applied_patches
-from train.methods.memory import MemoryMethod
+from train.memory.patch import applied_patches, read_order
+from train.methods.memory import PATCHES, MemoryMethod
 from train.methods.registry import start_method
 from train.model import Loaded, load_model
 from train.report import NoteCounts, headline_table, read_runs, write_report
@@ -164,30 +164,34 @@ def evaluate_all(stage: Stage, say: Say) -> None:
     for name in names:
         read_run(stage.runs / name)
     base = stage.runs / "base" / "evaluation.json"
-    if not base.is_file() or stale(base, stage):
+    if stale(base, stage):
         say("base: evaluating")
         evaluate_one(stage, load_model(stage.settings.model), base_record(stage), base)
     for name in names:
         path = stage.runs / name / "evaluation.json"
-        if not path.is_file() or stale(path, stage):
+        if stale(path, stage):
             say(f"{name}: evaluating")
             loaded, run = load_run(stage.runs / name)
             evaluate_one(stage, loaded, run, path)
 
 
 def stale(path: Path, stage: Stage) -> bool:
-    """Whether an evaluation was made of other documents, with other questions or another model."""
-    return bool(json.loads(path.read_text(encoding="utf-8")).get("inputs") != evaluation_inputs(stage))
+    """Whether an evaluation is missing, or was made of other documents, questions, model or patches."""
+    if not path.is_file():
+        return True
+    return bool(json.loads(path.read_text(encoding="utf-8")).get("inputs") != evaluation_inputs(stage, path.parent))
 
 
-def evaluation_inputs(stage: Stage) -> dict[str, Any]:
-    """What an evaluation depends on besides the run."""
+def evaluation_inputs(stage: Stage, run: Path) -> dict[str, Any]:
+    """What an evaluation depends on besides the training."""
     data = stage.settings.train.data
+    patches = run / CHECKPOINT / PATCHES
     return {
         "evaluate": stage.settings.evaluate.model_dump(mode="json"),
         "documents": trained_documents(stage),
         "passages": [data.passages, data.num_background],
         "model": stage.settings.model,
+        "patches": [entry.name for entry in read_order(patches) if entry.applied] if patches.is_dir() else [],
     }
 
 
@@ -229,7 +233,7 @@ def evaluate_one(stage: Stage, loaded: Loaded, run: Run, path: Path) -> None:
             "num_tokens": likelihood.num_tokens,
         },
         "answers": records,
-        "inputs": evaluation_inputs(stage),
+        "inputs": evaluation_inputs(stage, path.parent),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(record, path)

@@ -10,7 +10,10 @@ import yaml
 from click.testing import Result
 from typer.testing import CliRunner
 
+from augment.settings import load_settings
 from train.cli import app
+from train.config import TrainFile
+from train.stage import Stage, evaluation_inputs, stale
 
 BIN = Path(sys.executable).parent
 
@@ -105,6 +108,22 @@ def test_what_a_document_wrote_is_listed_reverted_and_applied_again(finished: Pa
     assert [entry["applied"] for entry in json.loads(order.read_text())].count(False) == 1
     assert ": applied" in invoke("patch", "apply", run, "tower.md").stdout
     assert order.read_text() == before
+
+
+def test_an_evaluation_of_other_patches_is_stale(finished: Path) -> None:
+    stage = Stage(load_settings(finished, [], TrainFile), finished.parent)
+    run = finished.parent / "out" / "train" / "memory"
+    path = run / "evaluation.json"
+    assert stale(path, stage)
+    path.write_text(json.dumps({"inputs": evaluation_inputs(stage, run)}))
+    try:
+        assert not stale(path, stage)
+        invoke("patch", "revert", run, "tower.md")
+        assert stale(path, stage)
+        invoke("patch", "apply", run, "tower.md")
+        assert not stale(path, stage)
+    finally:
+        path.unlink()
 
 
 @pytest.mark.parametrize(
