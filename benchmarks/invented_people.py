@@ -20,7 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from people import CANDIDATES, Fact, invent_facts
+from facts import Fact
+from people import invent_facts
+from squad import read_facts
 
 from train.config import Data, LoraOptions, MemoryOptions, Methods, Train
 from train.data import Batch, Corpus, Sample, encode_windows, group_by_tokens, pad
@@ -39,6 +41,7 @@ DATA = Path(__file__).parents[2] / "shared" / "data"
 RESULTS = Path(__file__).parent.parent / "docs" / "results"
 NUM_QUESTIONS, NUM_BACKGROUND_QUESTIONS = 1200, 1600
 NUM_BACKGROUND_PASSAGES, NUM_HELD_OUT_PASSAGES = 200, 32
+HELD_OUT_FROM, FACTS_FROM = 1000, 500
 TOKENS_PER_BATCH = 320
 
 
@@ -73,13 +76,12 @@ def read_background(
 ) -> General:
     """All but the known set, which takes a model's answers to find."""
     trivia = read_lines(data / "triviaqa_test_dev.jsonl")
-    passages = [row["text"] for row in read_lines(data / "squad_passages.jsonl")]
-    random.Random(5).shuffle(passages)
+    passages = [row["text"] for row in shuffled_passages(data)]
     others = trivia[NUM_QUESTIONS : NUM_QUESTIONS + num_questions]
     pairs = [f"Question: {q['question']}\nAnswer: {q['answers'][0]}" for q in others]
     return General(
         known=[],
-        held_out=batches(loaded, passages[1000 : 1000 + NUM_HELD_OUT_PASSAGES]),
+        held_out=batches(loaded, passages[HELD_OUT_FROM : HELD_OUT_FROM + NUM_HELD_OUT_PASSAGES]),
         passages=batches(loaded, passages[:num_passages]),
         questions=batches(loaded, pairs),
     )
@@ -97,17 +99,20 @@ def answered(loaded: Loaded, questions: Sequence[dict[str, Any]]) -> list[bool]:
 
 
 @torch.no_grad()
-def measure_recall(loaded: Loaded, facts: Sequence[Fact]) -> tuple[float, float]:
-    """Recall by held-out question and by held-out cloze."""
-    right = [0, 0]
-    for kind, candidates in CANDIDATES.items():
-        rows = [fact for fact in facts if fact.kind == kind]
-        ids = torch.tensor([loaded.tokenizer(f" {c}").input_ids[0] for c in candidates])
-        for form in range(2):
-            likelihoods = next_token_logits(loaded, [fact.asked()[form] for fact in rows])[:, ids]
-            best = likelihoods.argmax(1).tolist()
-            right[form] += sum(candidates[i] == fact.answer for i, fact in zip(best, rows, strict=True))
-    return right[0] / len(facts), right[1] / len(facts)
+def measure_recall(loaded: Loaded, facts: Sequence[Fact]) -> dict[str, float]:
+    """Share of the facts whose answer is the likeliest candidate, for each held-out phrasing."""
+    right = dict.fromkeys(facts[0].asked(), 0)
+    for form in right:
+        logits = next_token_logits(loaded, [fact.asked()[form] for fact in facts])
+        for row, fact in zip(logits, facts, strict=True):
+            tokens = [first_token(loaded, candidate) for candidate in fact.candidates]
+            right[form] += fact.candidates[int(row[tokens].argmax())] == fact.answer
+    return {form: count / len(facts) for form, count in right.items()}
+
+
+def first_token(loaded: Loaded, answer: str) -> int:
+    """The token with which an answer goes on after a prompt."""
+    return int(loaded.tokenizer(f" {answer}").input_ids[0])
 
 
 def next_token_logits(loaded: Loaded, prompts: Sequence[str], batch_size: int = 48) -> torch.Tensor:
@@ -164,11 +169,9 @@ def run_once(
 
 def measure(loaded: Loaded, facts: Sequence[Fact], general: General) -> dict[str, float]:
     """Recall, share of the known set, general NLL."""
-    question, cloze = measure_recall(loaded, facts)
+    recall = {f"recall_{form}": round(share, 3) for form, share in measure_recall(loaded, facts).items()}
     kept = answered(loaded, general.known)
-    return {
-        "recall_question": round(question, 3),
-        "recall_cloze": round(cloze, 3),
+    return recall | {
         "known_kept": round(sum(kept) / len(kept), 4),
         "nll": round(measure_likelihood(loaded, general.held_out).nll, 4),
     }
@@ -181,10 +184,25 @@ def read_options(name: str, overrides: Sequence[str]) -> Any:
     return kind.model_validate({key: json.loads(value) for key, value in changed.items()})
 
 
+def choose_facts(args: argparse.Namespace, loaded: Loaded) -> Sequence[Fact]:
+    """What is taught: invented people, or SQuAD passages that are neither background nor held out."""
+    if args.about == "people":
+        return invent_facts(args.facts)
+    return read_facts(shuffled_passages(args.data)[FACTS_FROM:], args.facts, lambda answer: first_token(loaded, answer))
+
+
+def shuffled_passages(data: Path) -> list[dict[str, Any]]:
+    """All passages in the order in which they are given out."""
+    passages = read_lines(data / "squad_passages.jsonl")
+    random.Random(5).shuffle(passages)
+    return passages
+
+
 def parse_arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--method", action="append", choices=["memory", "lora"], help="repeatable; both unless given")
+    parser.add_argument("--about", default="people", choices=["people", "squad"], help="what the facts are about")
     parser.add_argument("--name", default="invented_people", help="of the file in docs/results")
     parser.add_argument("--facts", type=int, default=48)
     parser.add_argument("--seeds", default="0", help="comma separated")
@@ -210,7 +228,8 @@ def check_data(parser: argparse.ArgumentParser, folder: Path) -> None:
 def main() -> None:
     """Measure the base, then each method with each seed."""
     args = parse_arguments()
-    facts, loaded = invent_facts(args.facts), load_model(args.model)
+    loaded = load_model(args.model)
+    facts = choose_facts(args, loaded)
     general = read_general(args, loaded)
     base = measure(loaded, facts, general)
     print(f"base {json.dumps(base | {'num_known': len(general.known)})}", flush=True)
@@ -226,7 +245,8 @@ def main() -> None:
 
 def write_results(args: argparse.Namespace, base: dict[str, Any], rows: list[dict[str, Any]]) -> None:
     """The whole table to a file, the means by method to the last line."""
-    figures = ("recall_question", "recall_cloze", "known_kept", "nll_ratio", "train_sec")
+    recalls = [figure for figure in base if figure.startswith("recall_")]
+    figures = (*recalls, "known_kept", "nll_ratio", "train_sec")
     methods = {
         name: {f: round(statistics.mean(r[f] for r in rows if r["method"] == name), 4) for f in figures}
         for name in dict.fromkeys(r["method"] for r in rows)

@@ -42,24 +42,29 @@ ASKED: dict[Kind, tuple[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
+class PersonFact:
     """One thing about one person; the answer is one of 12 candidates of its kind."""
 
     name: str
     kind: Kind
     answer: str
 
+    @property
+    def candidates(self) -> list[str]:
+        """All answers of the kind."""
+        return CANDIDATES[self.kind]
+
     def told(self) -> list[str]:
         """The six training phrasings."""
         return [form.format(name=self.name, answer=self.answer) for form in TOLD[self.kind]]
 
-    def asked(self) -> tuple[str, str]:
+    def asked(self) -> dict[str, str]:
         """The held-out question and the held-out cloze."""
         question, cloze = ASKED[self.kind]
-        return question.format(name=self.name), cloze.format(name=self.name)
+        return {"question": question.format(name=self.name), "cloze": cloze.format(name=self.name)}
 
 
-def invent_facts(num_facts: int, seed: int = 1) -> list[Fact]:
+def invent_facts(num_facts: int, seed: int = 1) -> list[PersonFact]:
     """Two facts a person. The first 24 people have different first names, later ones different full names."""
     draw = random.Random(seed)
     pairs = [(first, draw.choice(LAST)) for first in FIRST]
@@ -69,4 +74,4 @@ def invent_facts(num_facts: int, seed: int = 1) -> list[Fact]:
     if not 1 <= num_people <= len(pairs) + len(others):
         raise ValueError(f"between 2 and {2 * (len(pairs) + len(others))} facts, not {num_facts}")
     names = [f"{first} {last}" for first, last in [*pairs, *others][:num_people]]
-    return [Fact(name, kind, draw.choice(CANDIDATES[kind])) for name in names for kind in CANDIDATES]
+    return [PersonFact(name, kind, draw.choice(CANDIDATES[kind])) for name in names for kind in CANDIDATES]

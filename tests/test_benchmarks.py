@@ -28,10 +28,39 @@ def test_invented_people_are_told_in_one_way_and_asked_in_another(num_facts: int
     for fact in facts:
         assert fact.answer in people.CANDIDATES[fact.kind]
         assert len(set(fact.told())) == 6 and all(fact.name in t and fact.answer in t for t in fact.told())
-        assert not any(told.startswith(asked) for told in fact.told() for asked in fact.asked())
+        assert not any(told.startswith(asked) for told in fact.told() for asked in fact.asked().values())
     assert facts[:48] == people.invent_facts(48)
 
 
 def test_more_facts_than_names_are_refused() -> None:
     with pytest.raises(ValueError, match="facts, not 1000"):
         load("people").invent_facts(1000)
+
+
+def test_passage_facts_have_twelve_candidates_and_are_asked_in_another_form() -> None:
+    squad = load("squad")
+    names = [chr(65 + i) + "lden" for i in range(20)]
+    passages = [
+        {
+            "title": f"Town {i}",
+            "text": f"It is old. The mayor was {name}. Nothing else.",
+            "questions": [
+                {"question": f"Who was mayor of town {i}?", "answers": [name]},
+                {"question": f"Who was mayor of town {i}? ", "answers": [name]},
+                {"question": f"Town {i} had which mayor?", "answers": [name]},
+                {"question": "How old is it?", "answers": ["very old"]},
+            ],
+        }
+        for i, name in enumerate(names)
+    ]
+    facts = squad.read_facts(passages, 20, lambda answer: ord(answer[0]))
+    for fact, name in zip(facts, names, strict=True):
+        assert fact.answer == name and fact.sentence == f"The mayor was {name}."
+        assert fact.asked()["reworded"].startswith("Question: Town") and not any(
+            "which" in told for told in fact.told()
+        )
+        assert len(fact.candidates) == len({c[0] for c in fact.candidates}) == 12 and name in fact.candidates
+        assert len(set(fact.told())) == 6 and all(name in told for told in fact.told())
+        assert not any(told.startswith(asked) for told in fact.told() for asked in fact.asked().values())
+    with pytest.raises(ValueError, match="hold 20 such answers, not 21"):
+        squad.read_facts(passages, 21, lambda answer: ord(answer[0]))

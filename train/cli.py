@@ -22,9 +22,17 @@ def say(text: str) -> None:
 
 @app.command()
 @report_errors
-def run(file: File, overrides: Overrides = None, debug: Debug = False) -> None:
+def run(
+    file: File,
+    overrides: Overrides = None,
+    cache_activations: Annotated[
+        bool, typer.Option("--cache-activations", help="Keep states below the first memory: faster, 4 d bytes a token.")
+    ] = False,
+    debug: Debug = False,
+) -> None:
     """Train every method of the file on the notes; finished runs are kept."""
-    settings = load_settings(path := find_pipeline(file), overrides or [], TrainFile)
+    extra = ["train.cache_activations=true"] if cache_activations else []
+    settings = load_settings(path := find_pipeline(file), [*(overrides or []), *extra], TrainFile)
     from train.stage import Stage, train_all
 
     train_all(Stage(settings, path.parent), say)

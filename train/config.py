@@ -66,11 +66,17 @@ class Data(Settings):
 
 
 class Train(Settings):
-    """How notes are written into weights: every method sees the same tokens in the same order."""
+    """How notes are written into weights: every method sees the same tokens in the same order.
+
+    `batches_per_step`: batches whose gradients are added up before an update, as if they were one.
+    `cache_activations`: keep the states below the first block that trains, and start above it when a text comes again.
+    """
 
     methods: Methods
     data: Data
     epochs: int = Field(default=5, ge=1)
+    batches_per_step: int = Field(default=1, ge=1)
+    cache_activations: bool = False
     warmup_steps: int = Field(default=5, ge=0)
     bf16: bool = True
 

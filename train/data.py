@@ -162,5 +162,10 @@ def pad(sequences: Sequence[Sample]) -> Batch:
         ids[i, : len(sequence)] = torch.tensor(sequence.ids)
         mask[i, : len(sequence)] = True
         learn[i, 1 : len(sequence)] = torch.tensor(sequence.learn)[1:] if sequence.learn else True
-    documents = {sequence.document for sequence in sequences}
-    return Batch(ids, mask, learn, documents.pop() if len(documents) == 1 else "")
+    return Batch(ids, mask, learn, common_document(sequences))
+
+
+def common_document(parts: Sequence[Sample | Batch]) -> str:
+    """The document that all of them teach, "" when there is none."""
+    documents = {part.document for part in parts}
+    return documents.pop() if len(documents) == 1 else ""

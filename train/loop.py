@@ -3,8 +3,8 @@
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from augment.errors import RunError
+from train.activations import ActivationCache
 from train.config import Train
 from train.data import Batch, Corpus, epoch_batches
 from train.methods.base import Method
@@ -35,7 +36,7 @@ def next_token_loss(network: nn.Module, batch: Batch) -> Tensor:
     ids, mask, learn = batch.ids.to(device), batch.mask.to(device), batch.learn.to(device)
     with autocast_of(network), logits_before(network, learn):
         logits = network(input_ids=ids, attention_mask=mask.long(), use_cache=False).logits
-    return F.cross_entropy(logits[0].float(), ids[learn])
+    return F.cross_entropy(logits.flatten(0, 1).float(), ids[learn])
 
 
 @contextmanager
@@ -73,16 +74,18 @@ def train_method(
 
     `show(step, num_steps, loss, tokens_per_sec)` follows along. Raises RunError at a loss that is not finite.
     """
-    epochs = [list(epoch_batches(corpus, options.data, seed, epoch)) for epoch in range(options.epochs)]
+    epochs = [epoch_steps(corpus, options, seed, epoch) for epoch in range(options.epochs)]
     num_steps, step, tokens, last = sum(map(len, epochs)), 0, 0, 0.0
+    frozen = method.lowest_blocks()
+    cache = ActivationCache(frozen) if options.cache_activations and frozen else None
     started = time.monotonic()
     with log.open("w", encoding="utf-8") as lines:
-        for epoch, batches in enumerate(epochs):
+        for epoch, steps in enumerate(epochs):
             losses = []
-            for batch in batches:
+            for batches in steps:
                 scale = learning_rate_scale(step, num_steps, options.warmup_steps)
-                losses.append(take_step(network, method, batch, scale, step))
-                step, tokens = step + 1, tokens + batch.num_tokens()
+                losses.append(take_step(network, method, batches, scale, step, cache))
+                step, tokens = step + 1, tokens + sum(batch.num_tokens() for batch in batches)
                 seconds = time.monotonic() - started
                 lines.write(json.dumps({"step": step, "epoch": epoch, "loss": losses[-1], "tokens": tokens}) + "\n")
                 show(step, num_steps, losses[-1], tokens / seconds)
@@ -90,12 +93,30 @@ def train_method(
     return Trained(tokens, time.monotonic() - started, last)
 
 
-def take_step(network: nn.Module, method: Method, batch: Batch, scale: float, step: int) -> float:
-    """Forward, backward, update; returns the loss."""
+def epoch_steps(corpus: Corpus, options: Train, seed: int, epoch: int) -> list[list[Batch]]:
+    """One pass over the corpus as the batches of each step."""
+    batches, size = list(epoch_batches(corpus, options.data, seed, epoch)), options.batches_per_step
+    return [batches[at : at + size] for at in range(0, len(batches), size)]
+
+
+def take_step(
+    network: nn.Module,
+    method: Method,
+    batches: Sequence[Batch],
+    scale: float,
+    step: int,
+    cache: ActivationCache | None = None,
+) -> float:
+    """Forward and backward of each batch, one update; returns the mean loss over all their tokens to learn."""
+    num_learned = [int(batch.learn.sum()) for batch in batches]
+    total = 0.0
     method.begin()
-    loss = next_token_loss(network, batch)
-    if not torch.isfinite(loss):
-        raise RunError(f"the loss is {loss.item()} at step {step}", "lower the method's lr")
-    loss.backward()
-    method.update(batch, scale)
-    return loss.item()
+    for batch, learned in zip(batches, num_learned, strict=True):
+        with cache.used(batch) if cache else nullcontext():
+            loss = next_token_loss(network, batch) * (learned / sum(num_learned))
+        if not torch.isfinite(loss):
+            raise RunError(f"the loss is {loss.item()} at step {step}", "lower the method's lr")
+        loss.backward()
+        total += loss.item()
+    method.update(batches, scale)
+    return total

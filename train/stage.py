@@ -57,7 +57,9 @@ def train_all(stage: Stage, say: Say) -> None:
     """Train every method on the same notes. A run whose checkpoint has the same settings is kept."""
     save_settings(stage.settings, stage.runs / "train.yaml")
     for name, options in stage.methods().items():
-        fingerprint: dict[str, Any] = {"train": stage.settings.train.model_dump(mode="json", exclude={"methods"})}
+        fingerprint: dict[str, Any] = {
+            "train": stage.settings.train.model_dump(mode="json", exclude={"methods", "cache_activations"})
+        }
         fingerprint |= {"notes": dataset_fingerprint(stage.notes), "seed": stage.settings.seed}
         fingerprint |= {"options": options.model_dump(mode="json"), "model": stage.settings.model}
         marker = stage.runs / name / "inputs.json"

@@ -8,6 +8,7 @@ import transformers
 from torch import nn
 
 from augment.errors import ModelError
+from train.activations import ActivationCache
 from train.config import MemoryOptions
 from train.data import Sample, pad
 from train.loop import next_token_loss
@@ -50,9 +51,30 @@ def test_a_family_keeps_every_bit_until_it_learns(name: str) -> None:
         method.begin()
         loss = next_token_loss(network, batch)
         loss.backward()  # type: ignore[no-untyped-call]
-        method.update(batch, 1.0)
+        method.update([batch], 1.0)
         losses.append(loss.item())
     assert losses[-1] < losses[0] - 0.05
+
+
+@pytest.mark.parametrize("name", sorted(FAMILIES))
+def test_cached_states_give_the_same_loss_without_the_blocks_below(name: str) -> None:
+    network = make_network(name)
+    method = MemoryMethod(network, OPTIONS.model_copy(update={"layers": [2]}), seed=0)
+    method.memories[2].values.normal_(std=0.1)
+    sequences = [Sample([5, 6, 7, 8, 9, 10]), Sample([11, 12, 13]), Sample([14, 15, 16, 17])]
+    whole = pad(sequences)
+    expected = next_token_loss(network, whole)
+    cache = ActivationCache(method.lowest_blocks())
+    ran: list[object] = []
+    for sequence in sequences:
+        with cache.used(pad([sequence])):
+            next_token_loss(network, pad([sequence]))
+    cache.below[0].mlp.register_forward_hook(lambda *_: ran.append(1))
+    with cache.used(whole):
+        torch.testing.assert_close(next_token_loss(network, whole), expected)
+    assert not ran
+    torch.testing.assert_close(next_token_loss(network, whole), expected)
+    assert ran
 
 
 @pytest.mark.parametrize("size", [576, 896, 1536])

@@ -18,7 +18,7 @@ def test_a_saved_adapter_opens_in_peft_and_here(tiny_model: Path, tmp_path: Path
     for _ in range(3):
         method.begin()
         next_token_loss(trained, batch).backward()  # type: ignore[no-untyped-call]
-        method.update(batch, 1.0)
+        method.update([batch], 1.0)
     method.save(tmp_path)
     ours = load_model(str(tiny_model), bf16=False).network
     before = ours(input_ids=batch.ids).logits

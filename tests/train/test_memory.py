@@ -8,9 +8,10 @@ import torch
 from augment.errors import ConfigError, DatasetError
 from train.config import MemoryOptions
 from train.data import Batch, Sample, pad
-from train.loop import next_token_loss
+from train.loop import next_token_loss, take_step
 from train.memory.attach import attach_memories, fit_background
 from train.memory.background import load_background, save_background
+from train.memory.gradient import Reads
 from train.memory.optimizer import RowAdam, RowSgd
 from train.memory.patch import Patch
 from train.memory.product_key import ProductKeys
@@ -67,7 +68,7 @@ def train_steps(
         method.begin()
         loss = next_token_loss(loaded.network, batch)
         loss.backward()  # type: ignore[no-untyped-call]
-        method.update(batch, 1.0)
+        method.update([batch], 1.0)
         losses.append(loss.item())
         moved.append(int((before != method.memories[1].values).any(1).sum()))
     return method, losses, moved
@@ -95,21 +96,38 @@ def test_saved_rows_restore_the_model(tiny_model: Path, tmp_path: Path) -> None:
         MemoryMethod.from_pretrained(again.network, tmp_path / "patches")
 
 
-def test_the_recorded_gradient_is_that_of_the_whole_table(tiny_model: Path) -> None:
-    loaded, batch = load_model(str(tiny_model), bf16=False), some_batch()
+@pytest.mark.parametrize("num_batches", [1, 3])
+def test_the_gradient_of_chosen_rows_is_that_of_the_whole_table(tiny_model: Path, num_batches: int) -> None:
+    loaded, batches = load_model(str(tiny_model), bf16=False), [some_batch(s) for s in range(num_batches)]
     method = MemoryMethod(loaded.network, OPTIONS, seed=0)
     memory = method.memories[2]
     memory.values.normal_(std=0.1)
     method.begin()
-    next_token_loss(loaded.network, batch).backward()  # type: ignore[no-untyped-call]
-    access = memory.access
-    assert access is not None and access.rows.grad is not None
+    for batch in batches:
+        next_token_loss(loaded.network, batch).backward()  # type: ignore[no-untyped-call]
+    reads = Reads.of(memory.take_accesses(), [batch.mask for batch in batches])
+    memory.values = memory.values.requires_grad_()
     for other in method.memories.values():
         other.recording = False
-    memory.values = memory.values.requires_grad_()
-    next_token_loss(loaded.network, batch).backward()  # type: ignore[no-untyped-call]
+    for batch in batches:
+        next_token_loss(loaded.network, batch).backward()  # type: ignore[no-untyped-call]
     assert memory.values.grad is not None
-    torch.testing.assert_close(access.rows.grad, memory.values.grad[access.slots])
+    for chosen in (torch.arange(len(reads.slots)), torch.tensor([5, 0, 7]), torch.tensor([], dtype=torch.long)):
+        torch.testing.assert_close(reads.row_gradient(chosen), memory.values.grad[reads.slots[chosen]])
+
+
+def test_small_batches_make_the_step_of_the_large_one(tiny_model: Path) -> None:
+    sequences = [Sample([5, 6, 7, 8, 9], [False, True, False, True, True]), Sample([9, 5, 3]), Sample([30, 31, 32, 33])]
+    tables = []
+    for parts in ([sequences], [sequences[:1], sequences[1:]]):
+        network = load_model(str(tiny_model), bf16=False).network
+        method = MemoryMethod(network, OPTIONS, seed=0)
+        fit_background(network, method.memories, [some_batch(s, 8) for s in range(5, 12)], [some_batch(50)])
+        loss = take_step(network, method, [pad(part) for part in parts], 1.0, step=0)
+        tables.append((torch.tensor(loss), *(memory.values for memory in method.memories.values())))
+    assert tables[0][1].any()
+    for whole, accumulated in zip(*tables, strict=True):
+        torch.testing.assert_close(whole, accumulated)
 
 
 def test_background_of_another_model_or_shape_is_refused(tiny_model: Path, tmp_path: Path) -> None:

@@ -147,7 +147,7 @@ def test_forgetting_one_document_leaves_the_other(tiny_model: Path, tmp_path: Pa
         for batch in batches:
             trained.begin()
             next_token_loss(network, batch).backward()  # type: ignore[no-untyped-call]
-            trained.update(batch, 1.0)
+            trained.update([batch], 1.0)
     trained.save(tmp_path)
     learned = [before - after for before, after in zip(base, losses(), strict=True)]
     assert min(learned) > 0.3  # nats; this random model's logits allow no more than 0.6

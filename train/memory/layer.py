@@ -12,18 +12,18 @@ from train.memory.product_key import ProductKeys
 
 @dataclass(slots=True)
 class Access:
-    """What one forward read: distinct slots (U,), where each read points in them (T, reads), their rows (U, d)."""
+    """What one forward read: slots and weights (T, reads), and their sums (T, d), whose gradient says the rows'."""
 
     slots: Tensor
-    inverse: Tensor
-    rows: Tensor
+    weights: Tensor
+    sums: Tensor
 
 
 class Memory(nn.Module):
     """A table of values (N, d), zero at first, so that attaching changes no output.
 
-    While `recording`, a forward takes the rows that it reads into a small leaf that gets the gradient: no gradient
-    of the table's size is ever made.
+    While `recording`, a forward keeps what it read. Its sums are leaves of the graph, so that backward ends there: the
+    gradients of the few rows that will move are made of theirs afterwards, and of no others.
     """
 
     keys: ProductKeys
@@ -40,7 +40,7 @@ class Memory(nn.Module):
         self.register_buffer("access_count", torch.zeros(num_slots))
         self.register_buffer("num_background", torch.zeros(()))
         self.recording = False
-        self.access: Access | None = None
+        self.accesses: list[Access] = []
 
     def forward(self, states: Tensor) -> Tensor:
         with torch.autocast(states.device.type, enabled=False):  # lookups and values stay fp32
@@ -50,12 +50,15 @@ class Memory(nn.Module):
     def look_up(self, states: Tensor) -> Tensor:
         """Weighted sum of value rows for each state: (T, d) to (T, d)."""
         slots, weights = self.keys(states)
-        if not self.recording:
-            return self.read(self.values, slots, weights)
-        distinct, inverse = slots.unique(return_inverse=True)
-        rows = self.values[distinct].requires_grad_()
-        self.access = Access(distinct, inverse, rows)
-        return self.read(rows, inverse, weights)
+        sums = self.read(self.values, slots, weights)
+        if self.recording:
+            self.accesses.append(Access(slots, weights, sums.requires_grad_()))
+        return sums
+
+    def take_accesses(self) -> list[Access]:
+        """What was read since the last call, one for each forward; recording ends."""
+        taken, self.accesses, self.recording = self.accesses, [], False
+        return taken
 
     @staticmethod
     def read(values: Tensor, slots: Tensor, weights: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """LoRA through peft (Hu et al. 2106.09685), on all linear layers, with AdamW."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +32,15 @@ class LoraMethod:
         self.optimizer = torch.optim.AdamW(self.parameters, lr=options.lr, weight_decay=0.0)
         self.lr = options.lr
 
+    def lowest_blocks(self) -> Sequence[nn.Module]:
+        """None: adapters begin in the lowest block."""
+        return ()
+
     def begin(self) -> None:
         """Forget the gradients of the last step."""
         self.optimizer.zero_grad(set_to_none=True)
 
-    def update(self, batch: Batch, scale: float) -> None:
+    def update(self, batches: Sequence[Batch], scale: float) -> None:
         """Clip to norm 1, then an AdamW step."""
         torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
         for group in self.optimizer.param_groups:

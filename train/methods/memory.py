@@ -1,6 +1,6 @@
 """Sparse memory finetuning: each step moves the few value rows that its batch reads and the background does not."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -9,13 +9,15 @@ from torch import Tensor, nn
 
 from augment.errors import DatasetError
 from train.config import MemoryOptions
-from train.data import Batch
+from train.data import Batch, common_document
 from train.memory.attach import attach_memories
 from train.memory.background import load_background, save_background
+from train.memory.gradient import Reads
 from train.memory.layer import Memory
 from train.memory.optimizer import RowAdam, RowOptimizer, RowSgd
 from train.memory.patch import Entry, Patch, PatchRecorder, add_patches, applied_patches, save_patch, write_order
 from train.memory.slots import choose_slots, score_kl, score_tfidf
+from train.model import decoder_layers
 
 CONFIG, KEYS, PATCHES = "memory_config.json", "keys.safetensors", "patches"
 
@@ -34,24 +36,26 @@ class MemoryMethod:
         self.description: dict[str, str] = {}
         self.protected: dict[int, Tensor] = {}
 
+    def lowest_blocks(self) -> Sequence[nn.Module]:
+        """Those up to the first memory's."""
+        return list(decoder_layers(self.network, self.options.mlp))[: min(self.options.layers) + 1]
+
     def begin(self) -> None:
         """Record which rows the next forward reads."""
         for memory in self.memories.values():
             memory.recording = True
 
-    def update(self, batch: Batch, scale: float) -> None:
-        """Choose the step's rows in each memory, move them, and note down what they moved by."""
+    def update(self, batches: Sequence[Batch], scale: float) -> None:
+        """Choose the step's rows in each memory over all its batches, move them, and note down what they moved by."""
+        document = common_document(batches)
         for index, memory in self.memories.items():
-            access, memory.access, memory.recording = memory.access, None, False
-            assert access is not None and access.rows.grad is not None
-            reads = access.inverse[batch.mask.flatten().to(access.inverse.device)]
-            count = torch.bincount(reads.flatten(), minlength=len(access.slots)).float()
-            count[torch.isin(access.slots, self.protected.get(index, access.slots[:0]))] = 0
-            chosen = self.choose(memory, access.slots, count)
-            rows = access.slots[chosen]
+            reads = Reads.of(memory.take_accesses(), [batch.mask for batch in batches])
+            reads.count[torch.isin(reads.slots, self.protected.get(index, reads.slots[:0]))] = 0
+            chosen = self.choose(memory, reads.slots, reads.count)
+            rows = reads.slots[chosen]
             before = memory.values[rows]
-            self.optimizer(index).step(rows, access.rows.grad[chosen], scale)
-            self.recorder.add(batch.document, index, rows, memory.values[rows] - before)
+            self.optimizer(index).step(rows, reads.row_gradient(chosen), scale)
+            self.recorder.add(document, index, rows, memory.values[rows] - before)
 
     def choose(self, memory: Memory, slots: Tensor, count: Tensor) -> Tensor:
         """Positions in `slots` (U,) of the rows that this step may move; `count` (U,) are the batch's accesses."""
