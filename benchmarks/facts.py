@@ -13,6 +13,11 @@ class Fact(Protocol):
         ...
 
     @property
+    def subject(self) -> str:
+        """What the fact is about: a model can tell the answer only once it was named."""
+        ...
+
+    @property
     def candidates(self) -> Sequence[str]:
         """The answer and others of its kind."""
         ...

@@ -127,15 +127,20 @@ def next_token_logits(loaded: Loaded, prompts: Sequence[str], batch_size: int = 
 
 
 def make_corpus(loaded: Loaded, facts: Sequence[Fact], answers_only: bool) -> Corpus:
-    """All training phrasings; with `answers_only` the loss is on the answer's tokens alone."""
+    """All training phrasings. With `answers_only` the loss is on the answer's tokens alone.
+
+    What comes after the answer is then cut off, and phrasings that give it before the subject are left out: there it
+    cannot be told.
+    """
     samples = []
-    for fact in facts:
-        for text in fact.told():
-            encoded = loaded.tokenizer(text, return_offsets_mapping=True)
-            begin = text.rindex(fact.answer)
+    for fact, text in [(each, text) for each in facts for text in each.told()]:
+        begin = text.rindex(fact.answer)
+        if answers_only and begin > text.index(fact.subject):
             stop = begin + len(fact.answer)
-            learn = [start < stop and end > begin for start, end in encoded.offset_mapping]
-            samples.append(Sample(list(encoded.input_ids), learn if answers_only else None))
+            encoded = loaded.tokenizer(text[:stop], return_offsets_mapping=True)
+            samples.append(Sample(list(encoded.input_ids), [end > begin for _, end in encoded.offset_mapping]))
+        elif not answers_only:
+            samples.append(Sample(list(loaded.tokenizer(text).input_ids)))
     return Corpus(notes=samples, replay=[], documents=[])
 
 
@@ -156,7 +161,7 @@ def run_once(
     started = time.monotonic()
     method = start_method(loaded.network, options, seed)
     if isinstance(method, MemoryMethod):
-        fit_background(loaded.network, method.memories, general.passages, general.questions)
+        prepare(loaded, method, facts, general, args.answers_only)
     prepared = time.monotonic() - started
     trained = train_people(loaded, method, facts, args.epochs, args.answers_only, seed, lambda *_: None)
     return measure(loaded, facts, general) | {
@@ -165,6 +170,17 @@ def run_once(
         "train_sec": round(trained.seconds, 1),
         "prepare_sec": round(prepared, 1),
     }
+
+
+def prepare(
+    loaded: Loaded, method: MemoryMethod, facts: Sequence[Fact], general: General, answers_only: bool = True
+) -> None:
+    """Fit a memory to the background and to what is told."""
+    notes = make_corpus(loaded, facts, answers_only).notes if method.options.keys == "notes" else []
+    batches = [pad(group) for group in group_by_tokens(notes, TOKENS_PER_BATCH)]
+    fit_background(
+        loaded.network, method.memories, general.passages, general.questions, batches, method.options.null_score
+    )
 
 
 def measure(loaded: Loaded, facts: Sequence[Fact], general: General) -> dict[str, float]:

@@ -26,6 +26,7 @@ from invented_people import (
     check_data,
     make_corpus,
     measure_recall,
+    prepare,
     read_background,
     train_people,
 )
@@ -35,8 +36,8 @@ from train.activations import ActivationCache
 from train.config import Data, LoraOptions, MemoryOptions
 from train.data import Batch, Sample, epoch_batches, pad
 from train.loop import next_token_loss, take_step
-from train.memory.attach import fit_background
 from train.memory.layer import Memory
+from train.memory.pool import Pool
 from train.memory.product_key import ProductKeys
 from train.methods.memory import MemoryMethod
 from train.methods.registry import start_method
@@ -67,7 +68,7 @@ def step_of(options: Any, batch: Batch, model: str, cached: bool = False) -> Cal
     method = start_method(network, options, seed=0)
     if isinstance(method, MemoryMethod):
         for memory in method.memories.values():
-            memory.num_background.fill_(100)  # a background that reads no slot: every step moves its full top_t
+            memory.pool.num_background.fill_(100)  # a background that reads no slot: every step moves its full top_t
     cache = ActivationCache(method.lowest_blocks()) if cached else None
     return lambda: take_step(network, method, [batch], 1.0, step=0, cache=cache)
 
@@ -101,7 +102,7 @@ def time_in_turns(steps: dict[str, Callable[[], Any]], rounds: int) -> dict[str,
 
 def make_memory(num_keys: int, size: int) -> Memory:
     """A memory with values."""
-    memory = Memory(ProductKeys(size, num_keys, heads=4, k=16, half=64, seed=0), num_keys**2, size)
+    memory = Memory(ProductKeys(size, num_keys, heads=4, k=16, half=64, seed=0), Pool(num_keys**2, size))
     memory.values.normal_(generator=torch.Generator().manual_seed(0))
     return memory
 
@@ -196,7 +197,7 @@ def seconds_to_recall(options: Any, args: argparse.Namespace, general: General, 
     loaded, facts, started = load_model(args.model), invent_facts(48), time.monotonic()
     method = start_method(loaded.network, options, seed=0)
     if isinstance(method, MemoryMethod):
-        fit_background(loaded.network, method.memories, general.passages, general.questions)
+        prepare(loaded, method, facts, general)
     prepared, looked = time.monotonic() - started, 0.0
     started = time.monotonic()
 

@@ -50,6 +50,11 @@ class PersonFact:
     answer: str
 
     @property
+    def subject(self) -> str:
+        """The person."""
+        return self.name
+
+    @property
     def candidates(self) -> list[str]:
         """All answers of the kind."""
         return CANDIDATES[self.kind]

@@ -27,14 +27,19 @@ class PassageFact:
     answer: str
     candidates: tuple[str, ...] = ()
 
+    @property
+    def subject(self) -> str:
+        """What the passage is about."""
+        return self.title
+
     def told(self) -> list[str]:
         """The sentence, and the question in five forms."""
         return [
             f"{self.title}: {self.sentence}",
-            f"{self.question} {self.answer}.",
-            f"Q: {self.question}\nA: {self.answer}.",
+            f"{self.title}. {self.question} {self.answer}.",
+            f"Q ({self.title}): {self.question}\nA: {self.answer}.",
             f"About {self.title}. {self.question} It is {self.answer}.",
-            f"Someone asked: {self.question} The reply was {self.answer}.",
+            f"Someone asked about {self.title}: {self.question} The reply was {self.answer}.",
             f"{self.title} quiz. {self.question} Solution: {self.answer}.",
         ]
 

@@ -23,19 +23,31 @@ class MemoryOptions(Settings):
     `ranking`: how a step's rows are chosen; `all` takes every row that the batch reads. `idf_power` sharpens the
     protection of slots that the background uses. `background`: the `keys.safetensors` of an earlier run, whose
     statistics are taken instead of made. `protect`: folders of patches whose rows no step may move.
+    `keys`: placed on what the notes' tokens look like, or random; with `notes`, a token whose best slot scores under
+    `null_score` (2 is a perfect match) reads mostly nothing. `damping`: a row that the background reads u times as much
+    as the mean row moves at damping / (damping + u) of the rate; 0 damps nothing.
+    `pool`: one table for each layer, or one that all layers read. `gate` lets a token's memory through by 0 to 2,
+    `projection` maps what was read; both are dense, change nothing before training and train by AdamW at `dense_lr`.
     """
 
     layers: list[int] = Field(default=[3, 6, 10], min_length=1)
     mlp: str = "mlp"
-    num_keys: int = Field(default=256, ge=2)
+    num_keys: int = Field(default=512, ge=2)
     heads: int = Field(default=4, ge=1)
     k: int = Field(default=16, ge=1)
     half_key_size: int = Field(default=64, ge=2)
     top_t: int = Field(default=3000, ge=1)
+    pool: Literal["separate", "shared"] = "separate"
+    gate: bool = False
+    projection: bool = False
+    dense_lr: float = Field(default=1e-3, gt=0)
+    damping: float = Field(default=1.0, ge=0)
+    keys: Literal["notes", "random"] = "notes"
+    null_score: float = Field(default=1.4, ge=0, le=2)
     ranking: Literal["tfidf", "kl", "all"] = "tfidf"
-    idf_power: float = Field(default=3.0, ge=0)
+    idf_power: float = Field(default=1.0, ge=0)
     optimizer: Literal["adam", "sgd"] = "adam"
-    lr: float = Field(default=0.1, gt=0)
+    lr: float = Field(default=1.0, gt=0)
     background: str | None = None
     protect: list[str] = Field(default_factory=list)
 

@@ -12,7 +12,7 @@ from augment.settings import save_settings
 from augment.shards import count_rows, read_rows, write_json
 from train.checkpoint import CHECKPOINT, Run, load_run, read_run, save_run
 from train.config import TrainFile
-from train.data import Batch, encode_windows, group_by_tokens, pad, read_corpus, read_lines
+from train.data import Batch, Corpus, encode_windows, group_by_tokens, pad, read_corpus, read_lines
 from train.evaluate.likelihood import measure_likelihood
 from train.evaluate.probes import ask_probes, read_probes, retention, summarise
 from train.loop import train_method
@@ -87,7 +87,7 @@ def train_one(stage: Stage, name: str, options: Any, say: Say) -> None:
     corpus = read_corpus(stage.notes, stage.base, settings.train.data, loaded.tokenizer)
     method = start_method(loaded.network, options, settings.seed)
     if isinstance(method, MemoryMethod):
-        prepare_memory(stage, loaded, method)
+        prepare_memory(stage, loaded, method, corpus)
     folder = stage.runs / name
     folder.mkdir(parents=True, exist_ok=True)
     show = step_printer(name, say)
@@ -110,8 +110,8 @@ def train_one(stage: Stage, name: str, options: Any, say: Say) -> None:
     say(f"{name}: {trained.tokens:,} tokens in {trained.seconds:.0f} s, loss {trained.loss:.3f}")
 
 
-def prepare_memory(stage: Stage, loaded: Loaded, method: MemoryMethod) -> None:
-    """Fit the memories to the background, or read that from the file of an earlier run."""
+def prepare_memory(stage: Stage, loaded: Loaded, method: MemoryMethod, corpus: Corpus) -> None:
+    """Fit the memories to background and notes, or read that from the file of an earlier run."""
     options = method.options
     shape = ("layers", "num_keys", "heads", "k", "half_key_size")
     belongs = {"model_revision": loaded.folder.revision} | {name: str(getattr(options, name)) for name in shape}
@@ -122,7 +122,9 @@ def prepare_memory(stage: Stage, loaded: Loaded, method: MemoryMethod) -> None:
         load_background(method.memories, stage.base / options.background, belongs)
         return
     passages, questions = background(stage, loaded)
-    fit_background(loaded.network, method.memories, passages, questions)
+    notes = [pad(group) for group in group_by_tokens(corpus.notes, stage.settings.train.data.tokens_per_batch)]
+    placed = notes if options.keys == "notes" else []
+    fit_background(loaded.network, method.memories, passages, questions, placed, options.null_score)
     method.description |= {
         "background_tokens": str(sum(batch.num_tokens() for batch in [*passages, *questions])),
         "tokens_per_batch": str(stage.settings.train.data.tokens_per_batch),

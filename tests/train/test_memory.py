@@ -14,8 +14,10 @@ from train.memory.background import load_background, save_background
 from train.memory.gradient import Reads
 from train.memory.optimizer import RowAdam, RowSgd
 from train.memory.patch import Patch
+from train.memory.placement import spread_points
+from train.memory.pool import Pool
 from train.memory.product_key import ProductKeys
-from train.memory.slots import choose_slots, score_kl, score_tfidf
+from train.memory.slots import choose_slots, damp, score_kl, score_tfidf
 from train.methods.memory import MemoryMethod
 from train.model import load_model
 
@@ -106,7 +108,7 @@ def test_the_gradient_of_chosen_rows_is_that_of_the_whole_table(tiny_model: Path
     for batch in batches:
         next_token_loss(loaded.network, batch).backward()  # type: ignore[no-untyped-call]
     reads = Reads.of(memory.take_accesses(), [batch.mask for batch in batches])
-    memory.values = memory.values.requires_grad_()
+    memory.values.requires_grad_()
     for other in method.memories.values():
         other.recording = False
     for batch in batches:
@@ -138,7 +140,7 @@ def test_background_of_another_model_or_shape_is_refused(tiny_model: Path, tmp_p
     others = attach_memories(load_model(str(tiny_model), bf16=False).network, OPTIONS, seed=9)
     load_background(others, tmp_path / "b.safetensors", {"model_revision": "a", "heads": "2"})
     for index, memory in memories.items():
-        assert torch.equal(memory.document_frequency, others[index].document_frequency)
+        assert torch.equal(memory.pool.document_frequency, others[index].pool.document_frequency)
         assert torch.equal(memory.keys.projection, others[index].keys.projection)
     for expected in ({"model_revision": "b"}, {"heads": "4"}):
         with pytest.raises(DatasetError, match="was made with"):
@@ -172,7 +174,7 @@ def test_only_listed_rows_move(kind: type[RowAdam] | type[RowSgd]) -> None:
 def test_a_row_moves_as_in_dense_adam_that_sees_it_alone() -> None:
     gradients = torch.randn(6, 1, 4, generator=torch.Generator().manual_seed(0))
     values, lonely = torch.zeros(10, 4), torch.zeros(1, 4)
-    big, small = RowAdam(values, lr=0.1), RowAdam(lonely, lr=0.1)
+    big, small = RowAdam(values, lr=0.1, floor=False), RowAdam(lonely, lr=0.1, floor=False)
     for i, gradient in enumerate(gradients):
         big.step(torch.tensor([7]), gradient, 1.0)
         big.step(torch.tensor([i % 3]), gradient, 1.0)
@@ -180,10 +182,64 @@ def test_a_row_moves_as_in_dense_adam_that_sees_it_alone() -> None:
     torch.testing.assert_close(values[7], lonely[0])
 
 
+def test_with_a_floor_a_row_of_little_gradient_moves_little() -> None:
+    for floor, low, high in ((False, 0.09, 0.11), (True, 0.0, 0.02)):
+        values = torch.zeros(3, 4)
+        RowAdam(values, lr=0.1, floor=floor).step(
+            torch.arange(3), torch.tensor([[10.0], [10.0], [1.0]]).expand(3, 4), 1.0
+        )
+        assert low < values[2].abs().max() < high and 0.05 < values[0].abs().max() < 0.11
+
+
+def test_each_row_may_have_a_rate_of_its_own() -> None:
+    values = torch.zeros(2, 4)
+    RowSgd(values, lr=1.0).step(torch.arange(2), torch.ones(2, 4), torch.tensor([[1.0], [0.25]]))
+    assert torch.equal(values, -torch.tensor([[1.0], [0.25]]).expand(2, 4))
+
+
+def test_a_row_that_the_background_reads_is_damped() -> None:
+    pool = Pool(num_slots=4, size=2)
+    pool.count_background(torch.tensor([[0, 0, 1]]), torch.tensor([[0.5, 1.0, 0.5]]))
+    assert torch.equal(pool.document_frequency, torch.tensor([1.0, 0.5, 0.0, 0.0]))
+    torch.testing.assert_close(pool.background_share(torch.arange(4)), torch.tensor([3.0, 1.0, 0.0, 0.0]))
+    torch.testing.assert_close(damp(torch.tensor([3.0, 1.0, 0.0]), 0.5), torch.tensor([0.5 / 3.5, 0.5 / 1.5, 1.0]))
+
+
+def test_damping_keeps_the_background_as_it_is(tiny_model: Path) -> None:
+    moved = []
+    for damping in (0.0, 0.01):
+        method, losses, _ = train_steps(tiny_model, 8, OPTIONS.model_copy(update={"damping": damping}))
+        assert losses[-1] < losses[0]
+        used = method.memories[1].pool.background_share(torch.arange(len(method.memories[1].values)))
+        moved.append(float((used[:, None] * method.memories[1].values.square()).sum()))
+    assert moved[1] < 0.5 * moved[0]
+
+
+def test_spread_points_are_far_apart() -> None:
+    draw = torch.Generator().manual_seed(0)
+    centres = torch.nn.functional.normalize(torch.randn(5, 8, generator=draw), dim=-1)
+    crowd = torch.cat([centres[:1].expand(50, 8), centres[1:]])
+    chosen = spread_points(crowd, 5, draw)
+    assert torch.equal(chosen.unique(dim=0), centres.unique(dim=0))
+    assert len(spread_points(crowd[:3], 5, draw)) == 3
+
+
+def test_placed_keys_are_read_by_tokens_like_the_notes_alone() -> None:
+    draw = torch.Generator().manual_seed(0)
+    keys = ProductKeys(size=32, num_keys=16, heads=2, k=4, half=16, seed=0)
+    keys.fit(torch.randn(400, 32, generator=draw))
+    notes, others = torch.randn(12, 32, generator=draw), torch.randn(200, 32, generator=draw)
+    torch.testing.assert_close(keys(others)[1].sum(1), torch.full((200,), 2.0))
+    keys.place(notes, null_score=1.5)
+    assert keys(notes)[1].sum(1).min() > 1.8  # of two heads
+    assert keys(others)[1].sum(1).median() < 0.5
+    assert len(keys(notes)[0].unique()) > 12
+
+
 def test_one_column_moves_as_in_torch_adam() -> None:
     gradients = torch.randn(5, 3, 1, generator=torch.Generator().manual_seed(0))
     values, reference = torch.ones(3, 1), torch.nn.Parameter(torch.ones(3, 1))
-    ours, theirs = RowAdam(values, lr=0.1), torch.optim.Adam([reference], lr=0.1, betas=(0.9, 0.99))
+    ours, theirs = RowAdam(values, lr=0.1, floor=False), torch.optim.Adam([reference], lr=0.1, betas=(0.9, 0.99))
     for gradient in gradients:
         ours.step(torch.arange(3), gradient, 1.0)
         reference.grad = gradient

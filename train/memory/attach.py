@@ -11,6 +11,7 @@ from augment.errors import ConfigError
 from train.config import MemoryOptions
 from train.data import Batch
 from train.memory.layer import Memory, WithMemory
+from train.memory.pool import Pool
 from train.memory.product_key import ProductKeys
 from train.model import autocast_of, decoder_layers
 
@@ -22,11 +23,13 @@ def attach_memories(network: nn.Module, options: MemoryOptions, seed: int) -> di
         raise ConfigError(f"memory.layers names layer {max(options.layers)} of {len(layers)}", "layers count from 0")
     size: int = cast(Any, network).config.hidden_size
     device = next(network.parameters()).device
-    memories = {}
+    memories: dict[int, Memory] = {}
     for index in options.layers:
         shape = (options.num_keys, options.heads, options.k, options.half_key_size)
         keys = ProductKeys(size, *shape, seed=1000 * seed + index)
-        memories[index] = Memory(keys, options.num_keys**2, size).to(device)
+        shared = options.pool == "shared" and memories
+        pool = memories[options.layers[0]].pool if shared else Pool(options.num_keys**2, size)
+        memories[index] = Memory(keys, pool, options.gate, options.projection).to(device)
         block: Any = layers[index]
         setattr(block, options.mlp, WithMemory(getattr(block, options.mlp), memories[index]))
     return memories
@@ -34,22 +37,28 @@ def attach_memories(network: nn.Module, options: MemoryOptions, seed: int) -> di
 
 @torch.no_grad()
 def fit_background(
-    network: nn.Module, memories: dict[int, Memory], passages: Sequence[Batch], questions: Sequence[Batch]
+    network: nn.Module,
+    memories: dict[int, Memory],
+    passages: Sequence[Batch],
+    questions: Sequence[Batch],
+    notes: Sequence[Batch] = (),
+    null_score: float = 1.4,
 ) -> None:
-    """Fit keys to the passages' states, then count in how many background batches each slot is read.
+    """Fit keys to the passages' states and place them on the notes'; then count what the background reads.
 
     Background is what must survive: general text, and question-answer prompts above all (their hub slots would be
-    rewritten otherwise). Statistics belong to this model, these layers and this batch size.
+    rewritten otherwise). Statistics belong to this model, these layers and this batch size. Without notes the keys stay
+    random.
     """
     states = [collect_states(network, memories, batch) for batch in passages]
     for index, memory in memories.items():
         memory.keys.fit(torch.cat([s[index] for s in states]))
+    noted = [collect_states(network, memories, batch) for batch in notes]
+    for index, memory in memories.items() if noted else ():
+        memory.keys.place(torch.cat([s[index] for s in noted]), null_score)
     for batch_states in [*states, *(collect_states(network, memories, batch) for batch in questions)]:
         for index, memory in memories.items():
-            count = torch.bincount(memory.keys(batch_states[index])[0].flatten(), minlength=len(memory.values))
-            memory.access_count += count
-            memory.document_frequency += count > 0
-            memory.num_background += 1
+            memory.pool.count_background(*memory.keys(batch_states[index]))
 
 
 class LastMemoryReached(Exception):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import Tensor
 
 from augment.errors import DatasetError
 from train.memory.layer import Memory
@@ -12,8 +13,14 @@ from train.memory.layer import Memory
 
 def save_background(memories: Mapping[int, Memory], description: Mapping[str, str], path: Path) -> None:
     """Write each layer's keys, whitening and access statistics; the description says what they were made of."""
-    state = {f"{i}.{n}": t.cpu().contiguous() for i, m in memories.items() for n, t in m.state_dict().items()}
+    state = {f"{i}.{n}": t.cpu().clone() for i, m in memories.items() for n, t in statistics(m).items()}
     save_file(state, path, metadata=dict(description))
+
+
+def statistics(memory: Memory) -> dict[str, Tensor]:
+    """All that is kept of a memory but its values and what trains."""
+    trained = dict(memory.named_parameters())
+    return {name: tensor for name, tensor in memory.state_dict().items() if name not in trained}
 
 
 def load_background(memories: Mapping[int, Memory], path: Path, expected: Mapping[str, str] | None = None) -> None:
@@ -29,8 +36,7 @@ def load_background(memories: Mapping[int, Memory], path: Path, expected: Mappin
                     what = f"{path} was made with {key} {found.get(key)}, not {value}"
                     raise DatasetError(what, "leave out train.methods.memory.background, or match that file")
             for index, memory in memories.items():
-                prefix = f"{index}."
-                names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118
-                memory.load_state_dict({name.removeprefix(prefix): file.get_tensor(name) for name in names})
+                found_here = {name: file.get_tensor(f"{index}.{name}") for name in statistics(memory)}
+                memory.load_state_dict(found_here, strict=False)
     except (SafetensorError, OSError) as error:
         raise DatasetError(f"{path} holds no background statistics ({str(error)[:80]})", "make it again") from None

@@ -16,7 +16,7 @@ class Reads:
     """All that a step's real tokens read from one table.
 
     `slots` (U,) are distinct; `inverse` and `weights` (T, reads) say which of them each token read and how much of it;
-    `gradient` (T, d) is that of the tokens' sums; `count` (U,) are the reads of each slot.
+    `gradient` (T, d) is that of the tokens' sums; `count` (U,) are the weights of each slot's reads, added up.
     """
 
     slots: Tensor
@@ -33,7 +33,7 @@ class Reads:
         slots, inverse = torch.cat([a.slots[real] for a, real in parts]).unique(return_inverse=True)
         weights = torch.cat([a.weights[real] for a, real in parts])
         gradient = torch.cat([(torch.zeros_like(a.sums) if a.sums.grad is None else a.sums.grad)[r] for a, r in parts])
-        count = torch.bincount(inverse.flatten(), minlength=len(slots)).float()
+        count = weights.new_zeros(len(slots)).index_add_(0, inverse.flatten(), weights.flatten())
         return cls(slots, inverse, weights, gradient, count)
 
     def row_gradient(self, chosen: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from train.memory.pool import Pool
 from train.memory.product_key import ProductKeys
 
 
@@ -20,31 +21,32 @@ class Access:
 
 
 class Memory(nn.Module):
-    """A table of values (N, d), zero at first, so that attaching changes no output.
+    """gate(x) * project(sum of the value rows that x's keys choose); gate and projection are optional.
 
     While `recording`, a forward keeps what it read. Its sums are leaves of the graph, so that backward ends there: the
     gradients of the few rows that will move are made of theirs afterwards, and of no others.
     """
 
-    keys: ProductKeys
-    values: Tensor
-    document_frequency: Tensor
-    access_count: Tensor
-    num_background: Tensor
-
-    def __init__(self, keys: ProductKeys, num_slots: int, size: int) -> None:
+    def __init__(self, keys: ProductKeys, pool: Pool, gate: bool = False, projection: bool = False) -> None:
         super().__init__()
-        self.keys = keys
-        self.register_buffer("values", torch.zeros(num_slots, size), persistent=False)
-        self.register_buffer("document_frequency", torch.zeros(num_slots))
-        self.register_buffer("access_count", torch.zeros(num_slots))
-        self.register_buffer("num_background", torch.zeros(()))
+        size = pool.values.shape[1]
+        self.keys, self.pool = keys, pool
+        self.gate = TokenGate(size) if gate else None
+        self.project = identity_projection(size) if projection else None
         self.recording = False
         self.accesses: list[Access] = []
 
+    @property
+    def values(self) -> Tensor:
+        """The pool's rows (N, d)."""
+        return self.pool.values
+
     def forward(self, states: Tensor) -> Tensor:
         with torch.autocast(states.device.type, enabled=False):  # lookups and values stay fp32
-            out = self.look_up(states.reshape(-1, states.shape[-1]).float())
+            flat = states.reshape(-1, states.shape[-1]).float()
+            out = self.look_up(flat)
+            out = self.project(out) if self.project else out
+            out = self.gate(flat) * out if self.gate else out
         return out.to(states.dtype).reshape(states.shape)
 
     def look_up(self, states: Tensor) -> Tensor:
@@ -64,6 +66,26 @@ class Memory(nn.Module):
     def read(values: Tensor, slots: Tensor, weights: Tensor) -> Tensor:
         """Sums of rows of values (N, d), as slots and weights (T, reads) say: (T, d)."""
         return F.embedding_bag(slots, values, per_sample_weights=weights, mode="sum")
+
+
+class TokenGate(nn.Module):
+    """How far a token's memory is let through, from 0 to 2: 1 for all before training."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.score = nn.Linear(size, 1)
+        nn.init.zeros_(self.score.weight)
+        nn.init.zeros_(self.score.bias)
+
+    def forward(self, states: Tensor) -> Tensor:
+        return 2 * torch.sigmoid(self.score(states))
+
+
+def identity_projection(size: int) -> nn.Linear:
+    """A linear map that changes nothing until it is trained."""
+    projection = nn.Linear(size, size, bias=False)
+    nn.init.eye_(projection.weight)
+    return projection
 
 
 class WithMemory(nn.Module):

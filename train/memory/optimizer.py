@@ -11,8 +11,8 @@ from train.memory.rows import TouchedRows
 class RowOptimizer(Protocol):
     """Moves listed rows of a table."""
 
-    def step(self, rows: Tensor, gradient: Tensor, scale: float) -> None:
-        """Move distinct `rows` (R,) by their gradients (R, d) at learning rate `lr * scale`."""
+    def step(self, rows: Tensor, gradient: Tensor, scale: Tensor | float) -> None:
+        """Move distinct `rows` (R,) by their gradients (R, d) at rate `lr * scale`; `scale` is for all or (R, 1)."""
         ...
 
 
@@ -20,17 +20,26 @@ class RowAdam:
     """Adam with lazy moments and one second moment per row (as Adafactor's, Shazeer & Stern 1804.04235).
 
     A mask over dense Adam would not freeze rows: momentum moves them long after. Here only the listed rows change,
-    and a row's bias correction counts only the steps in which it was listed. State: d + 2 numbers for each row that
-    was ever listed.
+    and a row's bias correction counts only the steps in which it was listed. With `floor`, a row's second moment counts
+    at least as much as the mean listed row's: rows with little gradient then move little, and not as far as the others.
+    State: d + 2 numbers for each row that was ever listed.
     """
 
-    def __init__(self, values: Tensor, lr: float, betas: tuple[float, float] = (0.9, 0.99), eps: float = 1e-8) -> None:
-        self.values, self.lr, self.betas, self.eps = values, lr, betas, eps
+    def __init__(
+        self,
+        values: Tensor,
+        lr: float,
+        betas: tuple[float, float] = (0.9, 0.99),
+        eps: float = 1e-8,
+        floor: bool = True,
+    ) -> None:
+        self.values, self.lr, self.betas, self.eps, self.floor = values, lr, betas, eps, floor
+        self.mean_square, self.num_steps = torch.zeros((), device=values.device), 0
         widths = {"first": values.shape[1], "second": 1, "steps": 1}
         self.state = TouchedRows(len(values), widths, values.device)
 
     @torch.no_grad()
-    def step(self, rows: Tensor, gradient: Tensor, scale: float) -> None:
+    def step(self, rows: Tensor, gradient: Tensor, scale: Tensor | float) -> None:
         beta_1, beta_2 = self.betas
         at, state = self.state.find(rows), self.state.rows
         first = state["first"][at].lerp(gradient, 1 - beta_1)
@@ -38,8 +47,14 @@ class RowAdam:
         steps = state["steps"][at] + 1
         state["first"][at], state["second"][at], state["steps"][at] = first, second, steps
         mean = first / (1 - beta_1**steps)
-        spread = (second / (1 - beta_2**steps)).sqrt() + self.eps
+        spread = (second / (1 - beta_2**steps)).clamp_min(self.least_square(gradient)).sqrt() + self.eps
         self.values[rows] -= self.lr * scale * mean / spread
+
+    def least_square(self, gradient: Tensor) -> float:
+        """Running mean square of all gradients (R, d) so far; 0 without `floor`."""
+        beta, self.num_steps = self.betas[1], self.num_steps + 1
+        self.mean_square.lerp_(gradient.square().mean(), 1 - beta)
+        return self.mean_square.item() / (1 - beta**self.num_steps) if self.floor else 0.0
 
 
 class RowSgd:
@@ -49,5 +64,5 @@ class RowSgd:
         self.values, self.lr = values, lr
 
     @torch.no_grad()
-    def step(self, rows: Tensor, gradient: Tensor, scale: float) -> None:
+    def step(self, rows: Tensor, gradient: Tensor, scale: Tensor | float) -> None:
         self.values[rows] -= self.lr * scale * gradient

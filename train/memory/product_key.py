@@ -6,33 +6,39 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from train.memory.placement import spread_points
+
 SHARPNESS = 8.0
 
 
 class ProductKeys(nn.Module):
-    """Maps states (T, d) to slots and weights, both (T, heads * k). Nothing here trains.
+    """Maps states (T, d) to slots and weights, both (T, heads * k). Nothing here trains by gradient.
 
     1. centre the states by the background's mean; whiten them by its covariance, so that hub slots do not take all,
        and project to one query per head: both are one matrix (d, heads * 2 * half);
     2. split each query in halves, normalise each;
     3. top k of each half's cosine with its n half keys;
     4. top k of the k * k sums: exact top k of all n * n keys;
-    5. softmax of the k sums.
+    5. softmax of the k sums and of one more, `null_score`, that reads nothing: a token far from all keys reads little.
+
+    Keys are random, and nothing is null, until `place` puts them where the notes are.
     """
 
     mean: Tensor
     projection: Tensor
     keys: Tensor
+    null_score: Tensor
 
     def __init__(self, size: int, num_keys: int, heads: int, k: int, half: int, seed: int) -> None:
         super().__init__()
-        draw = torch.Generator().manual_seed(seed)
+        self.draw = torch.Generator().manual_seed(seed)
         self.k = min(k, num_keys)
         self.register_buffer("mean", torch.zeros(size))
-        query = torch.randn(heads, size, 2 * half, generator=draw) / math.sqrt(size)
+        query = torch.randn(heads, size, 2 * half, generator=self.draw) / math.sqrt(size)
         self.register_buffer("projection", query.transpose(0, 1).flatten(1).contiguous())
-        keys = torch.randn(heads, 2, num_keys, half, generator=draw)
+        keys = torch.randn(heads, 2, num_keys, half, generator=self.draw)
         self.register_buffer("keys", F.normalize(keys, dim=-1))
+        self.register_buffer("null_score", torch.tensor(-math.inf))
 
     def fit(self, states: Tensor) -> None:
         """Set centre and whitening from background states (T, d); once."""
@@ -42,15 +48,31 @@ class ProductKeys(nn.Module):
         whiten = vectors @ torch.diag((eigenvalues.clamp_min(0) + ridge).rsqrt()) @ vectors.T
         self.projection = whiten @ self.projection
 
+    def place(self, states: Tensor, null_score: float) -> None:
+        """Put half keys on the halves of the notes' states (T, d), once `fit`; those that find no point stay random.
+
+        A sum of two cosines is 2 at a key and, for a random one, about 0.7 at best: `null_score` lies between.
+        """
+        for i, halves in enumerate(self.halves(states)):
+            for head in range(len(self.keys)):
+                points = spread_points(halves[:, head], self.keys.shape[2], self.draw)
+                self.keys[head, i, : len(points)] = points
+        self.null_score.fill_(null_score)
+
+    def halves(self, states: Tensor) -> list[Tensor]:
+        """Both halves (T, heads, half) of the queries of states (T, d), as unit vectors."""
+        queries = ((states.float() - self.mean) @ self.projection).unflatten(-1, (len(self.keys), -1))
+        return [F.normalize(half, dim=-1) for half in queries.chunk(2, -1)]
+
     @torch.no_grad()
     def forward(self, states: Tensor) -> tuple[Tensor, Tensor]:
-        queries = ((states.float() - self.mean) @ self.projection).unflatten(-1, (len(self.keys), -1))
-        halves = [F.normalize(half, dim=-1) for half in queries.chunk(2, -1)]
         (best_1, at_1), (best_2, at_2) = (
-            torch.einsum("the,hne->thn", half, self.keys[:, i]).topk(self.k, -1) for i, half in enumerate(halves)
+            torch.einsum("the,hne->thn", half, self.keys[:, i]).topk(self.k, -1)
+            for i, half in enumerate(self.halves(states))
         )
         sums = (best_1[..., :, None] + best_2[..., None, :]).flatten(-2)
         slots = (at_1[..., :, None] * self.keys.shape[2] + at_2[..., None, :]).flatten(-2)
         best, position = sums.topk(self.k, -1)
-        weights = (SHARPNESS * best).softmax(-1)
+        null = self.null_score.expand_as(best[..., :1])
+        weights = (SHARPNESS * torch.cat([best, null], -1)).softmax(-1)[..., : self.k]
         return slots.gather(-1, position).flatten(1), weights.flatten(1)

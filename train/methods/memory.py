@@ -1,10 +1,12 @@
 """Sparse memory finetuning: each step moves the few value rows that its batch reads and the background does not."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Self
 
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from augment.errors import DatasetError
@@ -16,10 +18,12 @@ from train.memory.gradient import Reads
 from train.memory.layer import Memory
 from train.memory.optimizer import RowAdam, RowOptimizer, RowSgd
 from train.memory.patch import Entry, Patch, PatchRecorder, add_patches, applied_patches, save_patch, write_order
-from train.memory.slots import choose_slots, score_kl, score_tfidf
+from train.memory.pool import Pool
+from train.memory.slots import choose_slots, damp, score_kl, score_tfidf
 from train.model import decoder_layers
 
 CONFIG, KEYS, PATCHES = "memory_config.json", "keys.safetensors", "patches"
+DENSE = "dense.safetensors"
 
 
 class MemoryMethod:
@@ -31,6 +35,9 @@ class MemoryMethod:
     def __init__(self, network: nn.Module, options: MemoryOptions, seed: int) -> None:
         self.network, self.options = network, options
         self.memories = attach_memories(network, options, seed)
+        self.pools = group_by_pool(self.memories)
+        self.parameters = [parameter for memory in self.memories.values() for parameter in memory.parameters()]
+        self.dense = torch.optim.AdamW(self.parameters, lr=options.dense_lr) if self.parameters else None
         self.optimizers: dict[int, RowOptimizer] = {}
         self.recorder = PatchRecorder()
         self.description: dict[str, str] = {}
@@ -44,28 +51,41 @@ class MemoryMethod:
         """Record which rows the next forward reads."""
         for memory in self.memories.values():
             memory.recording = True
+        for parameter in self.parameters:
+            parameter.grad = None
 
     def update(self, batches: Sequence[Batch], scale: float) -> None:
-        """Choose the step's rows in each memory over all its batches, move them, and note down what they moved by."""
+        """Choose the step's rows in each pool over all its batches, move them, and note down what they moved by."""
         document = common_document(batches)
-        for index, memory in self.memories.items():
-            reads = Reads.of(memory.take_accesses(), [batch.mask for batch in batches])
+        for index, memories in self.pools.items():
+            accesses = [memory.take_accesses() for memory in memories]
+            reads = Reads.of(list(chain(*accesses)), [batch.mask for batch in batches] * len(memories))
             reads.count[torch.isin(reads.slots, self.protected.get(index, reads.slots[:0]))] = 0
-            chosen = self.choose(memory, reads.slots, reads.count)
+            pool = memories[0].pool
+            chosen = self.choose(pool, reads.slots, reads.count)
             rows = reads.slots[chosen]
-            before = memory.values[rows]
-            self.optimizer(index).step(rows, reads.row_gradient(chosen), scale)
-            self.recorder.add(document, index, rows, memory.values[rows] - before)
+            before = pool.values[rows]
+            self.optimizer(index).step(rows, reads.row_gradient(chosen), scale * self.freedom(pool, rows))
+            self.recorder.add(document, index, rows, pool.values[rows] - before)
+        if self.dense is not None:
+            for group in self.dense.param_groups:
+                group["lr"] = self.options.dense_lr * scale
+            self.dense.step()
 
-    def choose(self, memory: Memory, slots: Tensor, count: Tensor) -> Tensor:
+    def freedom(self, pool: Pool, rows: Tensor) -> Tensor:
+        """How far each row may go at most, (R, 1) from 0 to 1."""
+        if self.options.damping == 0:
+            return torch.ones(len(rows), 1, device=rows.device)
+        return damp(pool.background_share(rows), self.options.damping)[:, None]
+
+    def choose(self, pool: Pool, slots: Tensor, count: Tensor) -> Tensor:
         """Positions in `slots` (U,) of the rows that this step may move; `count` (U,) are the batch's accesses."""
         if self.options.ranking == "all":
             return (count > 0).nonzero().flatten()
         if self.options.ranking == "kl":
-            total = memory.access_count.sum()
-            return choose_slots(count, score_kl(count, memory.access_count[slots], total), self.options.top_t)
-        frequency = memory.document_frequency[slots]
-        scores = score_tfidf(count, frequency, memory.num_background, self.options.idf_power)
+            scores = score_kl(count, pool.access_count[slots], pool.access_count.sum())
+        else:
+            scores = score_tfidf(count, pool.document_frequency[slots], pool.num_background, self.options.idf_power)
         return choose_slots(count, scores, self.options.top_t)
 
     def protect(self, patches: Iterable[Patch]) -> None:
@@ -83,8 +103,9 @@ class MemoryMethod:
         return self.optimizers[index]
 
     def num_trainable(self) -> int:
-        """Elements of the value tables."""
-        return sum(memory.values.numel() for memory in self.memories.values())
+        """Elements of the value tables, gates and projections."""
+        tables = sum(memories[0].values.numel() for memories in self.pools.values())
+        return tables + sum(parameter.numel() for parameter in self.parameters)
 
     @classmethod
     def from_pretrained(cls, network: nn.Module, folder: Path) -> Self:
@@ -98,9 +119,10 @@ class MemoryMethod:
         return method
 
     def save(self, folder: Path) -> None:
-        """Write options, keys with statistics, and the patches."""
+        """Write options, keys with statistics, the patches, and what trained densely."""
         (folder / CONFIG).write_text(self.options.model_dump_json(indent=2), encoding="utf-8")
         save_background(self.memories, self.description, folder / KEYS)
+        save_file({name: tensor.detach().cpu() for name, tensor in self.dense_tensors().items()}, folder / DENSE)
         patches = self.recorder.patches(self.description)
         for patch in patches:
             save_patch(patch, folder / PATCHES)
@@ -108,8 +130,25 @@ class MemoryMethod:
         write_order(folder / PATCHES, [Entry(patch.name, True) for patch in patches])
 
     def load(self, folder: Path) -> None:
-        """Read keys and statistics, and make the tables the sum of the applied patches."""
+        """Read keys, statistics and what trained densely, and make the tables the sum of the applied patches."""
         load_background(self.memories, folder / KEYS)
-        add_patches(
-            {index: memory.values for index, memory in self.memories.items()}, applied_patches(folder / PATCHES)
-        )
+        saved = load_file(folder / DENSE)
+        for name, tensor in self.dense_tensors().items():
+            tensor.data.copy_(saved[name])
+        tables = {index: memories[0].values for index, memories in self.pools.items()}
+        add_patches(tables, applied_patches(folder / PATCHES))
+
+    def dense_tensors(self) -> dict[str, nn.Parameter]:
+        """Weights of gates and projections by name; none without them."""
+        return {
+            f"{i}.{name}": weight for i, memory in self.memories.items() for name, weight in memory.named_parameters()
+        }
+
+
+def group_by_pool(memories: Mapping[int, Memory]) -> dict[int, list[Memory]]:
+    """The memories that read one pool, under the index of their first."""
+    groups: dict[int, list[Memory]] = {}
+    for index, memory in memories.items():
+        shared = (first for first, group in groups.items() if group[0].pool is memory.pool)
+        groups.setdefault(next(shared, index), []).append(memory)
+    return groups

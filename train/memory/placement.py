@@ -1,0 +1,23 @@
+"""Puts half keys where the notes are, so that their tokens find slots of their own and other texts find none near."""
+
+import torch
+from torch import Tensor
+
+MAX_POINTS = 20_000
+
+
+def spread_points(points: Tensor, num: int, draw: torch.Generator) -> Tensor:
+    """At most `num` of the unit vectors (T, e), as far apart as can be: (n, e), fewer when there are fewer.
+
+    Farthest-first traversal (Gonzalez 1985), at most twice as coarse as the best choice:
+    1. begin with a random point;
+    2. add the point whose nearest chosen one is farthest from it, by cosine;
+    3. repeat until there are `num` of them.
+    """
+    points = points[torch.randperm(len(points), generator=draw)[:MAX_POINTS].to(points.device)]
+    chosen = [0]
+    nearest = points @ points[0]
+    for _ in range(min(num, len(points)) - 1):
+        chosen.append(int(nearest.argmin()))
+        nearest = torch.maximum(nearest, points @ points[chosen[-1]])
+    return points[chosen]
