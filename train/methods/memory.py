@@ -122,7 +122,8 @@ class MemoryMethod:
         """Write options, keys with statistics, the patches, and what trained densely."""
         (folder / CONFIG).write_text(self.options.model_dump_json(indent=2), encoding="utf-8")
         save_background(self.memories, self.description, folder / KEYS)
-        save_file({name: tensor.detach().cpu() for name, tensor in self.dense_tensors().items()}, folder / DENSE)
+        if self.parameters:
+            save_file({name: tensor.detach().cpu() for name, tensor in self.dense_tensors().items()}, folder / DENSE)
         patches = self.recorder.patches(self.description)
         for patch in patches:
             save_patch(patch, folder / PATCHES)
@@ -132,7 +133,7 @@ class MemoryMethod:
     def load(self, folder: Path) -> None:
         """Read keys, statistics and what trained densely, and make the tables the sum of the applied patches."""
         load_background(self.memories, folder / KEYS)
-        saved = load_file(folder / DENSE)
+        saved = load_file(folder / DENSE) if self.parameters else {}
         for name, tensor in self.dense_tensors().items():
             tensor.data.copy_(saved[name])
         tables = {index: memories[0].values for index, memories in self.pools.items()}
