@@ -129,7 +129,7 @@ def test_small_batches_make_the_step_of_the_large_one(tiny_model: Path) -> None:
         tables.append((torch.tensor(loss), *(memory.values for memory in method.memories.values())))
     assert tables[0][1].any()
     for whole, accumulated in zip(*tables, strict=True):
-        torch.testing.assert_close(whole, accumulated)
+        torch.testing.assert_close(whole, accumulated, atol=1e-4, rtol=1e-4)  # Adam's first step divides by |gradient|
 
 
 def test_background_of_another_model_or_shape_is_refused(tiny_model: Path, tmp_path: Path) -> None:
