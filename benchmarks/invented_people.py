@@ -245,7 +245,10 @@ def main() -> None:
     """Measure the base, then each method with each seed."""
     args = parse_arguments()
     loaded = load_model(args.model)
-    facts = choose_facts(args, loaded)
+    try:
+        facts = choose_facts(args, loaded)
+    except ValueError as error:
+        raise SystemExit(f"error: {error}; give fewer --facts") from None
     general = read_general(args, loaded)
     base = measure(loaded, facts, general)
     print(f"base {json.dumps(base | {'num_known': len(general.known)})}", flush=True)
