@@ -29,8 +29,9 @@ def some_batch(seed: int = 0, rows: int = 3) -> Batch:
     return pad([Sample(torch.randint(3, 40000, (5 + i,), generator=draw).tolist()) for i in range(rows)])
 
 
-def test_product_keys_find_the_same_slots_as_brute_force() -> None:
-    keys = ProductKeys(size=12, num_keys=10, heads=2, k=5, half=6, seed=3)
+@pytest.mark.parametrize("num_keys", [10, 128])  # searched whole, and in groups
+def test_product_keys_find_the_same_slots_as_brute_force(num_keys: int) -> None:
+    keys = ProductKeys(size=12, num_keys=num_keys, heads=2, k=5, half=6, seed=3)
     states = torch.randn(7, 12, generator=torch.Generator().manual_seed(1))
     slots, weights = keys(states)
     queries = (states @ keys.projection).view(7, 2, 12)

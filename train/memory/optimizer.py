@@ -11,8 +11,11 @@ from train.memory.rows import TouchedRows
 class RowOptimizer(Protocol):
     """Moves listed rows of a table."""
 
-    def step(self, rows: Tensor, gradient: Tensor, scale: Tensor | float) -> None:
-        """Move distinct `rows` (R,) by their gradients (R, d) at rate `lr * scale`; `scale` is for all or (R, 1)."""
+    def step(self, rows: Tensor, gradient: Tensor, scale: Tensor | float) -> Tensor:
+        """Move distinct `rows` (R,) by their gradients (R, d) at rate `lr * scale`; `scale` is for all or (R, 1).
+
+        Returns what they moved by, (R, d).
+        """
         ...
 
 
@@ -39,16 +42,16 @@ class RowAdam:
         self.state = TouchedRows(len(values), widths, values.device)
 
     @torch.no_grad()
-    def step(self, rows: Tensor, gradient: Tensor, scale: Tensor | float) -> None:
+    def step(self, rows: Tensor, gradient: Tensor, scale: Tensor | float) -> Tensor:
         beta_1, beta_2 = self.betas
-        at, state = self.state.find(rows), self.state.rows
-        first = state["first"][at].lerp(gradient, 1 - beta_1)
-        second = state["second"][at].lerp(gradient.square().mean(1, keepdim=True), 1 - beta_2)
-        steps = state["steps"][at] + 1
-        state["first"][at], state["second"][at], state["steps"][at] = first, second, steps
-        mean = first / (1 - beta_1**steps)
+        at = self.state.find(rows)
+        first = self.state.move("first", at, gradient, 1 - beta_1)
+        second = self.state.move("second", at, gradient.square().mean(1, keepdim=True), 1 - beta_2)
+        steps = self.state.add("steps", at, torch.ones_like(second))
         spread = (second / (1 - beta_2**steps)).clamp_min(self.least_square(gradient)).sqrt() + self.eps
-        self.values[rows] -= self.lr * scale * mean / spread
+        moved = first.mul_(-self.lr * scale / ((1 - beta_1**steps) * spread))
+        self.values.index_add_(0, rows, moved)
+        return moved
 
     def least_square(self, gradient: Tensor) -> float:
         """Running mean square of all gradients (R, d) so far; 0 without `floor`."""
@@ -64,5 +67,7 @@ class RowSgd:
         self.values, self.lr = values, lr
 
     @torch.no_grad()
-    def step(self, rows: Tensor, gradient: Tensor, scale: Tensor | float) -> None:
-        self.values[rows] -= self.lr * scale * gradient
+    def step(self, rows: Tensor, gradient: Tensor, scale: Tensor | float) -> Tensor:
+        moved = -self.lr * scale * gradient
+        self.values.index_add_(0, rows, moved)
+        return moved

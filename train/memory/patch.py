@@ -65,7 +65,7 @@ def sum_rows(parts: Iterable[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
     total = torch.zeros(len(slots), pairs[0][1].shape[1], device=slots.device)
     for (part, deltas), at in zip(pairs, inverse.split([len(s) for s, _ in pairs]), strict=True):
         assert len(part) == len(at)
-        total[at] += deltas
+        total.index_add_(0, at, deltas)
     return slots, total
 
 
@@ -78,7 +78,7 @@ def add_patches(values: Mapping[int, Tensor], patches: Iterable[Patch]) -> None:
             if layer not in values or not fits(values[layer], slots, deltas):
                 raise DatasetError(f"the patch {patch.name} does not fit layer {layer}", "it belongs to another memory")
             table = values[layer]
-            table[slots.to(table.device)] += deltas.to(table.device)
+            table.index_add_(0, slots.to(table.device), deltas.to(table.device))
 
 
 def fits(table: Tensor, slots: Tensor, deltas: Tensor) -> bool:

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from train.memory.placement import spread_points
+from train.memory.top_k import pairs_to_search, top_k
 
 SHARPNESS = 8.0
 
@@ -18,7 +19,7 @@ class ProductKeys(nn.Module):
        and project to one query per head: both are one matrix (d, heads * 2 * half);
     2. split each query in halves, normalise each;
     3. top k of each half's cosine with its n half keys;
-    4. top k of the k * k sums: exact top k of all n * n keys;
+    4. top k of the sums that can be among them (`pairs_to_search`): exact top k of all n * n keys;
     5. softmax of the k sums and of one more, `null_score`, that reads nothing: a token far from all keys reads little.
 
     Keys are random, and nothing is null, until `place` puts them where the notes are.
@@ -28,6 +29,7 @@ class ProductKeys(nn.Module):
     projection: Tensor
     keys: Tensor
     null_score: Tensor
+    pairs: Tensor
 
     def __init__(self, size: int, num_keys: int, heads: int, k: int, half: int, seed: int) -> None:
         super().__init__()
@@ -39,6 +41,7 @@ class ProductKeys(nn.Module):
         keys = torch.randn(heads, 2, num_keys, half, generator=self.draw)
         self.register_buffer("keys", F.normalize(keys, dim=-1))
         self.register_buffer("null_score", torch.tensor(-math.inf))
+        self.register_buffer("pairs", pairs_to_search(self.k), persistent=False)
 
     def fit(self, states: Tensor) -> None:
         """Set centre and whitening from background states (T, d); once."""
@@ -67,12 +70,13 @@ class ProductKeys(nn.Module):
     @torch.no_grad()
     def forward(self, states: Tensor) -> tuple[Tensor, Tensor]:
         (best_1, at_1), (best_2, at_2) = (
-            torch.einsum("the,hne->thn", half, self.keys[:, i]).topk(self.k, -1)
+            top_k(torch.einsum("the,hne->thn", half, self.keys[:, i]), self.k)
             for i, half in enumerate(self.halves(states))
         )
-        sums = (best_1[..., :, None] + best_2[..., None, :]).flatten(-2)
-        slots = (at_1[..., :, None] * self.keys.shape[2] + at_2[..., None, :]).flatten(-2)
-        best, position = sums.topk(self.k, -1)
+        of_1, of_2 = self.pairs
+        sums = best_1.index_select(-1, of_1) + best_2.index_select(-1, of_2)
+        best, pair = sums.topk(self.k, -1)
+        slots = at_1.gather(-1, of_1[pair]) * self.keys.shape[2] + at_2.gather(-1, of_2[pair])
         null = self.null_score.expand_as(best[..., :1])
         weights = (SHARPNESS * torch.cat([best, null], -1)).softmax(-1)[..., : self.k]
-        return slots.gather(-1, position).flatten(1), weights.flatten(1)
+        return slots.flatten(1), weights.flatten(1)

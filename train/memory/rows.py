@@ -26,6 +26,15 @@ class TouchedRows:
             self.used += len(new)
         return self.place[slots].long()
 
+    def add(self, name: str, at: Tensor, change: Tensor) -> Tensor:
+        """Add to the rows (R, width) at distinct positions (R,); returns what they are then."""
+        self.rows[name].index_add_(0, at, change)  # index_add_ and index_select copy rows, `[at]` copies numbers
+        return self.rows[name].index_select(0, at)
+
+    def move(self, name: str, at: Tensor, towards: Tensor, share: float) -> Tensor:
+        """Move the rows (R, width) at distinct positions (R,) a share of the way; returns what they are then."""
+        return self.add(name, at, (towards - self.rows[name].index_select(0, at)).mul_(share))
+
     def reserve(self, size: int) -> None:
         """Make room for `size` rows, at least doubling."""
         if size <= len(self.slots):

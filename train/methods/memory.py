@@ -64,9 +64,8 @@ class MemoryMethod:
             pool = memories[0].pool
             chosen = self.choose(pool, reads.slots, reads.count)
             rows = reads.slots[chosen]
-            before = pool.values[rows]
-            self.optimizer(index).step(rows, reads.row_gradient(chosen), scale * self.freedom(pool, rows))
-            self.recorder.add(document, index, rows, pool.values[rows] - before)
+            moved = self.optimizer(index).step(rows, reads.row_gradient(chosen), scale * self.freedom(pool, rows))
+            self.recorder.add(document, index, rows, moved)
         if self.dense is not None:
             for group in self.dense.param_groups:
                 group["lr"] = self.options.dense_lr * scale
