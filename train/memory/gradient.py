@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Self
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from train.memory.layer import Access
+from train.memory.sums import weighted_sums
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,5 @@ class Reads:
         order = at[token, read].argsort()
         token, read = token[order], read[order]
         ends = torch.bincount(at[token, read], minlength=len(chosen)).cumsum(0)
-        begins = torch.cat([ends.new_zeros(1), ends[:-1]]) if len(ends) else ends
-        weights = self.weights[token, read]
-        return F.embedding_bag(token, self.gradient, begins, per_sample_weights=weights, mode="sum")
+        begins = torch.cat([ends.new_zeros(1), ends])
+        return weighted_sums(self.gradient, token, self.weights[token, read], begins)

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from train.memory.pool import Pool
 from train.memory.product_key import ProductKeys
+from train.memory.sums import weighted_sums
 
 
 @dataclass(slots=True)
@@ -65,7 +65,8 @@ class Memory(nn.Module):
     @staticmethod
     def read(values: Tensor, slots: Tensor, weights: Tensor) -> Tensor:
         """Sums of rows of values (N, d), as slots and weights (T, reads) say: (T, d)."""
-        return F.embedding_bag(slots, values, per_sample_weights=weights, mode="sum")
+        begins = torch.arange(0, slots.numel() + 1, slots.shape[1], device=slots.device)
+        return weighted_sums(values, slots.flatten(), weights.flatten(), begins)
 
 
 class TokenGate(nn.Module):

@@ -1,0 +1,45 @@
+"""Weighted sums of rows: against a loop in plain Python, and the Triton kernel against PyTorch."""
+
+import os
+from importlib.util import find_spec
+from itertools import pairwise
+
+import pytest
+import torch
+from torch import Tensor
+
+from train.memory.sums import weighted_sums
+
+INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
+
+
+def some_bags(width: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """A table, and bags of 0 to 20 of its rows."""
+    draw = torch.Generator().manual_seed(width)
+    sizes = torch.tensor([3, 0, 20, 8, 1, 0])
+    begins = torch.cat([torch.zeros(1, dtype=torch.long), sizes.cumsum(0)])
+    index = torch.randint(0, 50, (int(begins[-1]),), generator=draw)
+    return torch.randn(50, width, generator=draw), index, torch.rand(len(index), generator=draw), begins
+
+
+@pytest.mark.parametrize("width", [5, 576])
+def test_sums_are_those_of_a_loop(width: int) -> None:
+    table, index, weights, begins = some_bags(width)
+    bags = [range(int(a), int(b)) for a, b in pairwise(begins)]
+    looped = [sum((weights[i] * table[index[i]] for i in bag), torch.zeros(width)) for bag in bags]
+    torch.testing.assert_close(weighted_sums(table, index, weights, begins), torch.stack(looped))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(find_spec("triton") is None, reason="needs Triton")
+@pytest.mark.skipif(not (torch.cuda.is_available() or INTERPRETED), reason="needs a GPU, or TRITON_INTERPRET=1")
+@pytest.mark.parametrize("width", [5, 128, 576, 896])
+def test_the_kernel_gives_what_pytorch_gives(width: int) -> None:
+    from train.memory.kernel import sum_bags
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    table, index, weights, begins = (tensor.to(device) for tensor in some_bags(width))
+    plain = torch.nn.functional.embedding_bag(
+        index, table, begins, per_sample_weights=weights, mode="sum", include_last_offset=True
+    )
+    torch.testing.assert_close(sum_bags(table, index, weights, begins), plain)
