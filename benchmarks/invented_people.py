@@ -24,7 +24,7 @@ from facts import Fact
 from people import invent_facts
 from squad import read_facts
 
-from train.config import Data, LoraOptions, MemoryOptions, Methods, Train
+from train.config import Data, Methods, Train
 from train.data import Batch, Corpus, Sample, encode_windows, group_by_tokens, pad
 from train.evaluate.answers import complete, question_prompt
 from train.evaluate.likelihood import measure_likelihood
@@ -33,7 +33,7 @@ from train.loop import Trained, train_method
 from train.memory.attach import fit_background
 from train.methods.base import Method
 from train.methods.memory import MemoryMethod
-from train.methods.registry import start_method
+from train.methods.registry import OPTIONS, start_method
 from train.model import Loaded, autocast_of, load_model
 
 Show = Callable[[int, int, float, float], None]
@@ -195,7 +195,7 @@ def measure(loaded: Loaded, facts: Sequence[Fact], general: General) -> dict[str
 
 def read_options(name: str, overrides: Sequence[str]) -> Any:
     """The method's options with `method.key=value` overrides."""
-    kind: Any = {"memory": MemoryOptions, "lora": LoraOptions}[name]
+    kind: Any = OPTIONS[name]
     changed = dict(part.removeprefix(f"{name}.").split("=", 1) for part in overrides if part.startswith(f"{name}."))
     return kind.model_validate({key: json.loads(value) for key, value in changed.items()})
 
@@ -217,7 +217,7 @@ def shuffled_passages(data: Path) -> list[dict[str, Any]]:
 def parse_arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--method", action="append", choices=["memory", "lora"], help="repeatable; both unless given")
+    parser.add_argument("--method", action="append", choices=[*OPTIONS], help="repeatable; all unless given")
     parser.add_argument("--about", default="people", choices=["people", "squad"], help="what the facts are about")
     parser.add_argument("--name", default="invented_people", help="of the file in docs/results")
     parser.add_argument("--facts", type=int, default=48)
@@ -253,7 +253,7 @@ def main() -> None:
     base = measure(loaded, facts, general)
     print(f"base {json.dumps(base | {'num_known': len(general.known)})}", flush=True)
     rows = []
-    for name in args.method or ["memory", "lora"]:
+    for name in args.method or OPTIONS:
         options = read_options(name, args.set)
         for seed in map(int, args.seeds.split(",")):
             row = run_once(load_model(args.model), options, facts, general, args, seed)

@@ -33,9 +33,9 @@ from invented_people import (
 from people import invent_facts
 
 from train.activations import ActivationCache
-from train.config import Data, LoraOptions, MemoryOptions
+from train.config import Data, FullOptions, LoraOptions, MemoryOptions
 from train.data import Batch, Sample, epoch_batches, pad
-from train.loop import next_token_loss, take_step
+from train.loop import take_step
 from train.memory.layer import Memory
 from train.memory.pool import Pool
 from train.memory.product_key import ProductKeys
@@ -71,21 +71,6 @@ def step_of(options: Any, batch: Batch, model: str, cached: bool = False) -> Cal
             memory.pool.num_background.fill_(100)  # a background that reads no slot: every step moves its full top_t
     cache = ActivationCache(method.lowest_blocks()) if cached else None
     return lambda: take_step(network, method, [batch], 1.0, step=0, cache=cache)
-
-
-def full_step(batch: Batch, model: str) -> Callable[[], Any]:
-    """One step of full finetuning: fp32 weights, bf16 autocast, AdamW."""
-    network = load_model(model, bf16=False).network.requires_grad_(True)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-5)
-
-    def step() -> None:
-        optimizer.zero_grad(set_to_none=True)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            loss = next_token_loss(network, batch)
-        loss.backward()
-        optimizer.step()
-
-    return step
 
 
 def time_in_turns(steps: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
@@ -160,7 +145,7 @@ def time_rivals(batch: Batch, args: argparse.Namespace) -> dict[str, float]:
         "memory_65k_cached": step_of(small, batch, args.model, cached=True),
         "memory_1m": step_of(large, batch, args.model),
         "lora": step_of(LORA, batch, args.model),
-        "full": full_step(batch, args.model),
+        "full": step_of(FullOptions(), batch, args.model),
     }
     return time_in_turns(rivals, args.rounds)
 
@@ -226,7 +211,7 @@ def report(
     figures |= {
         "copy_bandwidth_share": round(bandwidth["gather"] / bandwidth["copy"], 3),
         "lookup_bandwidth_share": round(bandwidth["lookup"] / bandwidth["copy"], 3),
-        "extra_memory_over_tables": round(extra, 3),
+        "extra_memory_over_table": round(extra, 3),
         "time_to_recall_vs_lora": round(recall["memory"]["train"] / recall["lora"]["train"], 3),
         "time_to_recall_vs_lora_with_preparation": round(sum(recall["memory"].values()) / recall["lora"]["train"], 3),
     }

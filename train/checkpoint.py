@@ -11,13 +11,11 @@ from typing import Any
 from safetensors import SafetensorError
 
 from augment.errors import DatasetError
-from train.config import LoraOptions, MemoryOptions
 from train.methods.base import Method
-from train.methods.registry import start_method
+from train.methods.registry import OPTIONS, start_method
 from train.model import Loaded, load_model
 
 CHECKPOINT, RECORD = "checkpoint", "run.json"
-OPTIONS: dict[str, type[MemoryOptions] | type[LoraOptions]] = {"memory": MemoryOptions, "lora": LoraOptions}
 
 
 @dataclass(frozen=True, slots=True)

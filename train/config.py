@@ -16,6 +16,13 @@ class LoraOptions(Settings):
     lr: float = Field(default=5e-4, gt=0)
 
 
+class FullOptions(Settings):
+    """Every weight of the model, trained with AdamW on fp32 master weights."""
+
+    lr: float = Field(default=5e-5, gt=0)
+    weight_decay: float = Field(default=0.0, ge=0)
+
+
 class MemoryOptions(Settings):
     """Product-key memories beside the MLPs of `layers`; `top_t` rows of each value table move per step.
 
@@ -57,6 +64,7 @@ class Methods(Choices):
 
     memory: MemoryOptions | None = None
     lora: LoraOptions | None = None
+    full: FullOptions | None = None
 
 
 class Data(Settings):

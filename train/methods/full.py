@@ -1,0 +1,89 @@
+"""Full finetuning: every weight moves, by AdamW on fp32 master weights (mixed precision, Micikevicius 1710.03740)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from train.config import FullOptions
+from train.data import Batch
+
+WEIGHTS = "model.safetensors"
+
+
+class FullMethod:
+    """All weights of a network: those that it holds in bf16 have a master in fp32, tied ones have one together.
+
+    A checkpoint is a model folder that transformers opens.
+    """
+
+    def __init__(self, network: nn.Module, options: FullOptions, seed: int) -> None:
+        self.network: Any = network.requires_grad_(True)
+        self.lr, self.max_grad_norm = options.lr, 1.0
+        self.held = group_tied(self.network)
+        self.masters = {name: master_of(group[0]) for name, group in self.held.items()}
+        self.optimizer = torch.optim.AdamW(self.masters.values(), lr=options.lr, weight_decay=options.weight_decay)
+
+    def lowest_blocks(self) -> Sequence[nn.Module]:
+        """None: all blocks train."""
+        return ()
+
+    def begin(self) -> None:
+        """Forget the gradients of the last step."""
+        self.network.zero_grad(set_to_none=True)
+
+    def update(self, batches: Sequence[Batch], scale: float) -> None:
+        """Clip to norm 1, an AdamW step on the masters, and back into the network's precision."""
+        for name, master in self.masters.items():
+            gradients = [weight.grad.float() for weight in self.held[name] if weight.grad is not None]
+            master.grad = sum(gradients[1:], gradients[0]) if gradients else None
+        torch.nn.utils.clip_grad_norm_(self.masters.values(), self.max_grad_norm)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.lr * scale
+        self.optimizer.step()
+        self.copy_masters()
+
+    @torch.no_grad()
+    def copy_masters(self) -> None:
+        """Make the network's weights what the masters are."""
+        for name, master in self.masters.items():
+            for weight in self.held[name]:
+                weight.copy_(master)
+
+    def num_trainable(self) -> int:
+        """All weights, tied ones once."""
+        return sum(master.numel() for master in self.masters.values())
+
+    def save(self, folder: Path) -> None:
+        """Write config and fp32 weights as a model folder; the tokenizer is the base's."""
+        self.network.config.save_pretrained(str(folder))
+        tensors = {name: master.detach().cpu().contiguous() for name, master in self.masters.items()}
+        save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
+
+    @torch.no_grad()
+    def load(self, folder: Path) -> None:
+        """Take over saved weights; all of them must be there."""
+        saved = load_file(folder / WEIGHTS)
+        if saved.keys() != self.masters.keys():
+            raise KeyError(f"{len(saved.keys() ^ self.masters.keys())} weights differ")
+        for name, master in self.masters.items():
+            master.copy_(saved[name])
+        self.copy_masters()
+
+
+def master_of(weight: nn.Parameter) -> nn.Parameter:
+    """The weight in fp32: itself where it is."""
+    return weight if weight.dtype == torch.float32 else nn.Parameter(weight.detach().float())
+
+
+def group_tied(network: Any) -> dict[str, list[nn.Parameter]]:
+    """The network's weights by name; the output layer's stands with the embedding where the architecture ties them."""
+    groups = {name: [weight] for name, weight in network.named_parameters()}
+    embedding, head = network.get_input_embeddings().weight, network.get_output_embeddings().weight
+    if network.config.tie_word_embeddings and embedding is not head:
+        names = {id(weight): name for name, weight in network.named_parameters()}
+        groups[names[id(embedding)]] += groups.pop(names[id(head)])
+    return groups
