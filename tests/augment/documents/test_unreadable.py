@@ -1,0 +1,71 @@
+"""The table of what could not be read: whole or not at all, gone when there is nothing to say."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from augment.cli import app
+from augment.documents import TABLE, Unreadable, UnreadableTable
+
+ROW = Unreadable("docs/a.txt", "a.txt", "is not UTF-8 text (byte 7)", "save it as UTF-8")
+PIPELINE = """\
+out: {folder}/out
+augment:
+  documents: {{path: docs}}
+  engine: {{kind: echo}}
+  strategies: {{verbatim: {{}}}}
+"""
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    return [json.loads(line) for line in (folder / TABLE).read_text(encoding="utf-8").splitlines()]
+
+
+def test_rows_are_written_and_an_empty_run_removes_them(tmp_path: Path) -> None:
+    with UnreadableTable(tmp_path) as table:
+        table.add(ROW)
+        table.add(Unreadable("b\udce9.txt", "b\udce9.txt", "two\nlines \ud800", "mend it"))
+        assert not (tmp_path / TABLE).exists()
+    assert rows(tmp_path)[0] == {
+        "source": "docs/a.txt",
+        "document_id": "a.txt",
+        "reason": "is not UTF-8 text (byte 7)",
+        "todo": "save it as UTF-8",
+    }
+    assert rows(tmp_path)[1]["reason"] == "two lines \\ud800"
+    with UnreadableTable(tmp_path) as table:
+        pass
+    assert table.num_rows == 0 and list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_fails_leaves_the_table_as_it_was(tmp_path: Path) -> None:
+    with UnreadableTable(tmp_path) as table:
+        table.add(ROW)
+    for num_rows in (0, 2):
+        with pytest.raises(KeyError), UnreadableTable(tmp_path) as table:
+            for _ in range(num_rows):
+                table.add(Unreadable("x", "x", "x", "x"))
+            raise KeyError
+    assert len(rows(tmp_path)) == 1 and [f.name for f in tmp_path.iterdir()] == [TABLE]
+
+
+def test_a_run_goes_on_and_says_how_many_files_were_left_out_and_where_they_are_listed(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "a.md").write_text("# Pellick\n\nPellick is the only town on the island of Ossel.\n")
+    (tmp_path / "docs" / "b.txt").write_bytes(b"\xff\xfb" * 99)
+    (tmp_path / "docs" / "c.jsonl").write_text('{"text": "five words are enough here"}\n{"text": "lone \\ud800"}\n')
+    file = tmp_path / "pipeline.yaml"
+    file.write_text(PIPELINE.format(folder=tmp_path))
+    shown = CliRunner().invoke(app, ["plan", str(file)])
+    assert shown.exit_code == 0 and "b.txt is not UTF-8 text" in shown.stdout and not (tmp_path / "out").exists()
+    done = CliRunner().invoke(app, ["run", str(file)])
+    assert done.exit_code == 0, done.output
+    assert f"2 files or rows could not be read and were left out: {tmp_path}/out/{TABLE}" in done.stdout
+    assert [row["document_id"] for row in rows(tmp_path / "out")] == ["b.txt", "c.jsonl#2"]
+    (tmp_path / "docs" / "b.txt").unlink()
+    (tmp_path / "docs" / "c.jsonl").unlink()
+    done = CliRunner().invoke(app, ["run", str(file)])
+    assert done.exit_code == 0 and "could not be read" not in done.stdout
+    assert not (tmp_path / "out" / TABLE).exists()
