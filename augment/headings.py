@@ -75,9 +75,10 @@ def clean_name(text: str) -> str:
 
 
 def find_title(text: str) -> str:
-    """The first heading where the text begins with one, else its first line when that is short, else ""."""
+    """The first heading where the text begins with one, else its first line when that is short and says something."""
     first = next((line for line in map(str.strip, text[:10_000].splitlines()) if line), "")
     heading = next(find_headings(text[: text.find(first) + 2 * MAX_NAME]), None) if first else None
     if heading and not text[: heading.start].strip():
         return heading.name
-    return first if len(first) <= 80 and not first.endswith(".") else ""
+    is_title = len(first) <= 80 and not first.endswith(".") and any(map(str.isalnum, first))
+    return first if is_title and not first.startswith(("```", "~~~")) else ""
