@@ -183,8 +183,8 @@ def test_a_line_of_100_megabytes_is_read_and_split_in_bounded_time_and_memory(tm
     assert done.returncode == 0, done.stderr
     num_chunks, peak_mb = map(int, done.stdout.split())
     print(f"{name}: {num_chunks} chunks, {time.monotonic() - started:.0f} s, peak {peak_mb} MiB")
-    assert num_chunks > 50_000 and peak_mb < 1200
-    assert time.monotonic() - started < 300
+    assert num_chunks > 50_000 and peak_mb < 600
+    assert time.monotonic() - started < 240
 
 
 HUGE = """
