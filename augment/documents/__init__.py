@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from augment.documents.base import LEAVE_OUT, CannotReadError, Unreadable
-from augment.documents.converted import CONVERTERS, read_converted
+from augment.documents.convert_worker import CONVERTERS
+from augment.documents.converted import read_converted
 from augment.documents.files import FILE_ERRORS, File, find_files
 from augment.documents.hub import read_dataset
 from augment.documents.settings import Columns, Documents, HubDataset

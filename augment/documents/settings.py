@@ -50,4 +50,5 @@ class Documents(Settings):
     dataset: HubDataset | None = None
     limit: int | None = Field(default=None, ge=1)
     max_file_mb: int = Field(default=256, ge=1)
+    max_convert_sec: float = Field(default=120, gt=0)
     on_unreadable: Literal["skip", "stop"] = "skip"

@@ -2,7 +2,9 @@
 
 import io
 import pickle
+import time
 import zipfile
+import zlib
 from importlib import resources
 from pathlib import Path
 
@@ -11,6 +13,8 @@ import pytest
 from pptx import Presentation
 
 from augment.documents import Documents, read_documents
+from augment.documents.base import CannotReadError
+from augment.documents.converted import Converter
 from augment.records import Document
 
 CORPUS = Path(str(resources.files("pipelines"))) / "corpus" / "documents"
@@ -134,6 +138,48 @@ def test_deeply_nested_html_is_read_as_plain_text_or_refused(tmp_path: Path) -> 
     (tmp_path / "deep.html").write_text("<div>" * 5000 + WORDS)
     documents, skipped = read_documents(Documents(path="."), tmp_path)
     assert [d.text for d in documents] == [WORDS] and not skipped
+
+
+def test_a_file_that_takes_too_long_is_a_row_and_the_next_one_is_read(tmp_path: Path) -> None:
+    write_docx(tmp_path / "a-slow.docx", paragraph(WORDS) * 50_000)
+    write_docx(tmp_path / "b.docx", paragraph(WORDS))
+    converter = Converter(max_memory_mb=4096)
+    slow, quick = ((tmp_path / name).read_bytes() for name in ("a-slow.docx", "b.docx"))
+    assert converter.convert(quick, ".docx", 60) == WORDS
+    started = time.monotonic()
+    with pytest.raises(CannotReadError, match="took more than 1 s"):
+        converter.convert(slow, ".docx", 1)
+    assert time.monotonic() - started < 5
+    assert converter.convert(quick, ".docx", 60) == WORDS
+    assert converter.process is not None
+    converter.process.kill()
+
+
+def pdf_of(stream: bytes) -> bytes:
+    """A PDF of one page whose content is this stream, compressed twice."""
+    filters = "/Filter [/FlateDecode /FlateDecode]"
+    return (
+        b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n"
+        b"3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 99 99]/Contents 4 0 R>>endobj\n"
+        + f"4 0 obj<</Length {len(stream)}{filters}>>stream\n".encode()
+        + stream
+        + b"\nendstream endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n"
+    )
+
+
+@pytest.mark.slow
+def test_a_pdf_that_unpacks_without_end_is_refused(tmp_path: Path) -> None:
+    packer = zlib.compressobj(1)
+    packed = b"".join(packer.compress(b" " * 2**24) for _ in range(24)) + packer.flush()  # 384 MiB
+    data = pdf_of(zlib.compress(packed))
+    assert len(data) < 2**20
+    converter = Converter(max_memory_mb=800)
+    with pytest.raises(CannotReadError, match="too much memory"):
+        converter.convert(data, ".pdf", 60)
+    write_docx(tmp_path / "b.docx", paragraph(WORDS))
+    assert converter.convert((tmp_path / "b.docx").read_bytes(), ".docx", 60) == WORDS
+    assert converter.process is not None
+    converter.process.kill()
 
 
 class Bomb:
