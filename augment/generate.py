@@ -115,7 +115,7 @@ def run_units(plan: Plan, folder: Path, todo: list[Unit]) -> Iterator[dict[str, 
         StudyActor,
         batch_size=None,
         batch_format="pyarrow",
-        fn_constructor_args=(replace(plan, documents=[], chunks=[], units=[]), folder),
+        fn_constructor_args=(replace(plan, documents=[], skipped=[], chunks=[], units=[]), folder),
         compute=ActorPoolStrategy(
             size=engine.actors,
             max_tasks_in_flight_per_actor=SHARDS_IN_FLIGHT,

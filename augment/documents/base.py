@@ -10,6 +10,7 @@ from augment.records import Document
 MIN_WORDS = 5
 MIN_LETTERS = 20  # for writing without spaces between its words
 SURROGATE = re.compile("[\ud800-\udfff]")
+UNWRITABLE = re.compile("[\0\ud800-\udfff]")
 LEAVE_OUT = "remove it, or leave it out with augment.documents.include"
 
 
@@ -29,8 +30,9 @@ class Unreadable:
 
     @property
     def error(self) -> DocumentError:
-        """The same as an error that ends the run."""
-        return DocumentError(f"{self.source} {self.reason}", self.todo)
+        """The same as an error that ends the run, without what a name could do to a terminal."""
+        shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in f"{self.source} {self.reason}")
+        return DocumentError(shown, self.todo)
 
 
 class CannotReadError(Exception):
@@ -50,8 +52,8 @@ def make_document(document_id: str, title: str, source: str, text: str, fallback
     check_text(text)
     if len(words := text.split(maxsplit=MIN_WORDS)) < MIN_WORDS and sum(map(len, words)) < MIN_LETTERS:
         raise CannotReadError(f"has {len(words)} words", f"write at least {MIN_WORDS}, or {LEAVE_OUT}")
-    title = title.strip() or find_title(text) or fallback
-    return Document(document_id, SURROGATE.sub("\ufffd", title)[:MAX_NAME], source, text)
+    title = " ".join(title.split()) or find_title(text) or fallback
+    return Document(document_id, UNWRITABLE.sub("\ufffd", title)[:MAX_NAME], source, text)
 
 
 def check_text(text: str, what: str = "") -> None:

@@ -1,7 +1,8 @@
 """Turns files from standard input into Markdown on standard output: a program of its own, so that it may be killed.
 
-Run as `python -I convert_worker.py MAX_MEMORY_MB`. A request is a line `{"kind": ".pdf", "size": 123}` and so many
-bytes, an answer is a line `{"text": ...}` or `{"error": ..., "names": [...]}`. It imports nothing of this package.
+Run as `python -P convert_worker.py MAX_MEMORY_MB` (-P: the modules beside it are not for others to import). A request
+is a line `{"kind": ".pdf", "size": 123}` and so many bytes, an answer is a line `{"text": ...}` or
+`{"error": ..., "names": [...]}`. It imports nothing of this package.
 """
 
 import contextlib

@@ -31,7 +31,7 @@ class Converter:
     """A process that converts one file after the other; after one that it did not survive comes a new process."""
 
     def __init__(self, max_memory_mb: int) -> None:
-        self.command = [sys.executable, "-I", convert_worker.__file__, f"{max_memory_mb}"]
+        self.command = [sys.executable, "-P", convert_worker.__file__, f"{max_memory_mb}"]
         self.process: subprocess.Popen[bytes] | None = None
 
     def convert(self, data: bytes, kind: str, max_sec: float) -> str:

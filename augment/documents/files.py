@@ -119,14 +119,18 @@ def open_root(path: str, base: Path) -> Root:
         whole = str(base / path)
         fixed, pattern = (whole, "") if os.path.lexists(whole) else split_pattern(whole)
         return Root(LocalFileSystem(), fixed.rstrip("/") or "/", pattern, fixed)
-    if urlsplit(path).password or any(urlsplit(part).password for part in path.split("::")):
-        raise DocumentError("augment.documents.path holds a password", "give it in the environment, see fsspec's pages")
     inner, chained, outer = path.partition("::")
     fixed, pattern = split_pattern(path if "://" in outer else f"{inner}{chained}{base / outer if outer else ''}")
     try:
+        if any(urlsplit(part).password for part in path.split("::")):
+            raise DocumentError(
+                "augment.documents.path holds a password", "give it in the environment, see fsspec's pages"
+            )
         filesystem, root = fsspec.core.url_to_fs(fixed)
     except (ValueError, ImportError, *FILE_ERRORS) as error:
-        raise DocumentError(f"{fixed} cannot be opened ({error})", "check augment.documents.path") from None
+        raise DocumentError(
+            f"{fixed.partition('?')[0]} cannot be opened ({error})", "check augment.documents.path"
+        ) from None
     return Root(filesystem, root.rstrip("/"), pattern, fixed)
 
 

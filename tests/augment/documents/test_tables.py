@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import tracemalloc
 from pathlib import Path
 
 import pyarrow as pa
@@ -144,3 +145,22 @@ def test_parquet_is_read_in_batches_and_only_the_columns_that_are_wanted(tmp_pat
     first = next(documents)
     assert isinstance(first, Document) and pa.total_allocated_bytes() - before < 2**20
     assert sum(1 for _ in documents) == 999
+
+
+@pytest.mark.parametrize("name", ["t.jsonl", "t.csv"])
+def test_rows_stream_in_memory_that_does_not_grow_with_the_file(tmp_path: Path, name: str) -> None:
+    text = WORDS * 100
+    with (tmp_path / name).open("w") as stream:
+        stream.write("text\n" if name == "t.csv" else "")
+        stream.writelines(f"{text} {n}\n" if name == "t.csv" else f'{{"text": "{text} {n}"}}\n' for n in range(3000))
+    tracemalloc.start()
+    assert sum(1 for _ in iterate_documents(Documents(path=name), tmp_path)) == 3000
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (tmp_path / name).stat().st_size > 12 * 10**6 and peak < 2 * 10**6, peak
+
+
+def test_a_title_from_a_column_is_one_bounded_line(tmp_path: Path) -> None:
+    write_lines(tmp_path / "t.jsonl", {"text": WORDS, "title": "A\nB \ud800\u0000" + "x" * 999})
+    (document,), _ = read(tmp_path, columns={"title": "title"})
+    assert document.title.startswith("A B \ufffd\ufffdx") and len(document.title) == 200

@@ -40,6 +40,11 @@ def test_rows_are_written_and_an_empty_run_removes_them(tmp_path: Path) -> None:
     assert table.num_rows == 0 and list(tmp_path.iterdir()) == []
 
 
+def test_what_is_printed_holds_no_control_characters() -> None:
+    error = Unreadable("docs/\x1b[2J\u202e.txt", "x", "has 0 words", "mend it").error
+    assert str(error) == "docs/\\x1b[2J\\u202e.txt has 0 words; mend it"
+
+
 def test_a_run_that_fails_leaves_the_table_as_it_was(tmp_path: Path) -> None:
     with UnreadableTable(tmp_path) as table:
         table.add(ROW)
