@@ -102,9 +102,9 @@ def test_a_pipe_is_a_row_and_is_never_opened(tmp_path: Path) -> None:
 
 @pytest.fixture
 def deep(tmp_path: Path) -> Iterator[Path]:
-    """A folder in a folder, 1500 times; `shutil.rmtree`, with which pytest tidies up, cannot remove it."""
+    """A folder in a folder, 1100 times; `shutil.rmtree`, with which pytest tidies up, cannot remove it."""
     folder = os.open(tmp_path, os.O_RDONLY)
-    for _ in range(1500):
+    for _ in range(1100):
         os.mkdir("d", dir_fd=folder)
         below = os.open("d", os.O_RDONLY, dir_fd=folder)
         os.close(folder)

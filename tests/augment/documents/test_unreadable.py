@@ -56,21 +56,33 @@ def test_a_run_that_fails_leaves_the_table_as_it_was(tmp_path: Path) -> None:
     assert len(rows(tmp_path)) == 1 and [f.name for f in tmp_path.iterdir()] == [TABLE]
 
 
-def test_a_run_goes_on_and_says_how_many_files_were_left_out_and_where_they_are_listed(tmp_path: Path) -> None:
+@pytest.fixture
+def pipeline(tmp_path: Path) -> Path:
+    """A pipeline over one good document, one that is no text, and a table with a broken row."""
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "a.md").write_text("# Pellick\n\nPellick is the only town on the island of Ossel.\n")
     (tmp_path / "docs" / "b.txt").write_bytes(b"\xff\xfb" * 99)
     (tmp_path / "docs" / "c.jsonl").write_text('{"text": "five words are enough here"}\n{"text": "lone \\ud800"}\n')
-    file = tmp_path / "pipeline.yaml"
-    file.write_text(PIPELINE.format(folder=tmp_path))
-    shown = CliRunner().invoke(app, ["plan", str(file)])
-    assert shown.exit_code == 0 and "b.txt is not UTF-8 text" in shown.stdout and not (tmp_path / "out").exists()
-    done = CliRunner().invoke(app, ["run", str(file)])
+    (tmp_path / "pipeline.yaml").write_text(PIPELINE.format(folder=tmp_path))
+    return tmp_path / "pipeline.yaml"
+
+
+def test_a_plan_goes_on_and_shows_what_cannot_be_read(pipeline: Path) -> None:
+    shown = CliRunner().invoke(app, ["plan", str(pipeline)])
+    assert shown.exit_code == 0, shown.output
+    assert "2 documents" in shown.stdout and "b.txt is not UTF-8 text" in shown.stdout
+    assert not (pipeline.parent / "out").exists()
+
+
+@pytest.mark.slow
+def test_a_run_says_how_many_files_were_left_out_and_where_they_are_listed(pipeline: Path) -> None:
+    folder = pipeline.parent
+    done = CliRunner().invoke(app, ["run", str(pipeline)])
     assert done.exit_code == 0, done.output
-    assert f"2 files or rows could not be read and were left out: {tmp_path}/out/{TABLE}" in done.stdout
-    assert [row["document_id"] for row in rows(tmp_path / "out")] == ["b.txt", "c.jsonl#2"]
-    (tmp_path / "docs" / "b.txt").unlink()
-    (tmp_path / "docs" / "c.jsonl").unlink()
-    done = CliRunner().invoke(app, ["run", str(file)])
+    assert f"2 files or rows could not be read and were left out: {folder}/out/{TABLE}" in done.stdout
+    assert [row["document_id"] for row in rows(folder / "out")] == ["b.txt", "c.jsonl#2"]
+    (folder / "docs" / "b.txt").unlink()
+    (folder / "docs" / "c.jsonl").unlink()
+    done = CliRunner().invoke(app, ["run", str(pipeline)])
     assert done.exit_code == 0 and "could not be read" not in done.stdout
-    assert not (tmp_path / "out" / TABLE).exists()
+    assert not (folder / "out" / TABLE).exists()
