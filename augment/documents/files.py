@@ -114,23 +114,26 @@ def find_files(path: str, include: list[str], base: Path) -> Iterator[File | Unr
 
 
 def open_root(path: str, base: Path) -> Root:
-    """The file system and the path in it; raises DocumentError for a URL that cannot be opened."""
-    if "://" not in path and "::" not in path:
-        whole = str(base / path)
-        fixed, pattern = (whole, "") if os.path.lexists(whole) else split_pattern(whole)
-        return Root(LocalFileSystem(), fixed.rstrip("/") or "/", pattern, fixed)
-    inner, chained, outer = path.partition("::")
-    fixed, pattern = split_pattern(path if "://" in outer else f"{inner}{chained}{base / outer if outer else ''}")
+    """The file system and the path in it, relative ones below `base`; raises DocumentError for a wrong path or URL."""
+    if "://" in path or "::" in path:
+        return open_url(path, base)
+    whole = str(base / path)
+    fixed, pattern = (whole, "") if os.path.lexists(whole) else split_pattern(whole)
+    return Root(LocalFileSystem(), fixed.rstrip("/") or "/", pattern, fixed)
+
+
+def open_url(url: str, base: Path) -> Root:
+    """The file system that a URL names; `inner::outer` is a file system in a file of another one."""
+    what, todo = url.partition("?")[0], "check augment.documents.path"
     try:
-        if any(urlsplit(part).password for part in path.split("::")):
-            raise DocumentError(
-                "augment.documents.path holds a password", "give it in the environment, see fsspec's pages"
-            )
+        if any(urlsplit(part).password for part in url.split("::")):
+            what, todo = "a URL with a password", "give it in the environment, as the protocol's fsspec package says"
+            raise ValueError("it would stand in the dataset")
+        inner, chained, outer = url.partition("::")
+        fixed, pattern = split_pattern(url if "://" in outer or not outer else f"{inner}{chained}{base / outer}")
         filesystem, root = fsspec.core.url_to_fs(fixed)
     except (ValueError, ImportError, *FILE_ERRORS) as error:
-        raise DocumentError(
-            f"{fixed.partition('?')[0]} cannot be opened ({error})", "check augment.documents.path"
-        ) from None
+        raise DocumentError(f"{what} cannot be opened ({error})", todo) from None
     return Root(filesystem, root.rstrip("/"), pattern, fixed)
 
 

@@ -168,7 +168,9 @@ def test_a_member_of_a_zip_archive_is_bounded_by_what_is_read(tmp_path: Path) ->
         ("memory://no/such/folder", "no folder or file memory:///no/such/folder"),
         ("zip://*.md::/no/such.zip", "cannot be opened"),
         ("zip://*.md::{folder}/a.md", "cannot be opened"),
-        ("s3://name:sesame@bucket/x", "holds a password"),
+        ("s3://name:sesame@bucket/x", "a URL with a password cannot be opened"),
+        ("s3://name:sesame@bucket/*/../x", "a URL with a password cannot be opened"),
+        ("https://[x/y?sesame", "cannot be opened"),
     ],
 )
 def test_a_url_that_cannot_be_read_is_one_line_without_secrets(tmp_path: Path, path: str, expected: str) -> None:
