@@ -29,8 +29,6 @@ def run(file: File, overrides: Overrides = None, debug: Debug = False) -> None:
     from augment.summary import print_outcome
 
     plan = plan_from(file, overrides)
-    for error in plan.skipped:
-        print(f"skipped: {error}")
     print_outcome(generate(plan), Console())
 
 

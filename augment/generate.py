@@ -14,6 +14,7 @@ import ray.data
 from filelock import FileLock, Timeout
 from ray.data import ActorPoolStrategy
 
+from augment.documents import UnreadableTable
 from augment.engines.base import start_engine
 from augment.errors import DatasetError, EngineError
 from augment.filters.duplicate import duplicate_key
@@ -37,6 +38,7 @@ class Outcome:
     finished_before: int
     tally: Tally
     superseded: int
+    num_unreadable: int
 
 
 class StudyActor:
@@ -78,12 +80,15 @@ def generate(plan: Plan) -> Outcome:
     try:
         with FileLock(plan.out / ".augment.lock", timeout=0):
             save_settings(plan.settings, plan.out / "augment.yaml")
+            with UnreadableTable(plan.out) as table:
+                for row in plan.skipped:
+                    table.add(row)
             store = NoteStore(folder)
             superseded = store.supersede({unit.id for unit in plan.units})
             done = store.finished_units()
             todo = [unit for unit in plan.units if unit.id not in done]
             tally = commit_all(plan, store, todo) if todo else Tally()
-            return Outcome(folder, len(plan.units) - len(todo), tally, superseded)
+            return Outcome(folder, len(plan.units) - len(todo), tally, superseded, table.num_rows)
     except Timeout:
         raise DatasetError(f"another process writes {plan.out}", "wait for it, or use --set out=FOLDER") from None
 
@@ -110,7 +115,7 @@ def run_units(plan: Plan, folder: Path, todo: list[Unit]) -> Iterator[dict[str, 
         StudyActor,
         batch_size=None,
         batch_format="pyarrow",
-        fn_constructor_args=(replace(plan, documents=[], chunks=[], units=[]), folder),
+        fn_constructor_args=(replace(plan, documents=[], skipped=[], chunks=[], units=[]), folder),
         compute=ActorPoolStrategy(
             size=engine.actors,
             max_tasks_in_flight_per_actor=SHARDS_IN_FLIGHT,

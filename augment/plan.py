@@ -6,9 +6,9 @@ from pathlib import Path
 
 from augment.chunks import split_document
 from augment.config import Augment, AugmentFile
-from augment.documents import read_documents
+from augment.documents import Unreadable, read_documents
 from augment.engines.base import EchoEngine
-from augment.errors import ConfigError, DocumentError
+from augment.errors import ConfigError
 from augment.models import ModelFolder, find_model
 from augment.records import Chunk, Document, Unit, content_id
 from augment.strategies.registry import STRATEGIES
@@ -26,7 +26,7 @@ class Plan:
     model: ModelFolder | None
     templates: dict[str, Template]
     documents: list[Document]
-    skipped: list[DocumentError]
+    skipped: list[Unreadable]
     chunks: list[Chunk]
     units: list[Unit]
 

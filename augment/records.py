@@ -15,7 +15,7 @@ def content_id(*parts: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One file's text. `id` is its path below the documents folder, so it stays when the folder moves."""
+    """One file's or row's text. `id` is a path below the documents folder (`#row`), so it stays when that moves."""
 
     id: str
     title: str

@@ -7,10 +7,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from augment.documents import TABLE
 from augment.generate import Outcome
 from augment.plan import Plan
 from augment.shards import SPLITS, count_rows, listed_shards, read_rows, read_table
 from augment.strategies.registry import STRATEGIES
+
+MAX_SHOWN = 5  # unreadable files
 
 
 def print_plan(plan: Plan, console: Console) -> None:
@@ -18,8 +21,10 @@ def print_plan(plan: Plan, console: Console) -> None:
     done = finished_units(plan.out / "notes")
     todo = [unit for unit in plan.units if unit.id not in done]
     console.print(f"{len(plan.documents)} documents, {len(plan.chunks)} chunks, {len(plan.units)} units")
-    for error in plan.skipped:
-        console.print(f"skipped: {error}", markup=False)
+    for row in plan.skipped[:MAX_SHOWN]:
+        console.print(f"unreadable: {row.error}", markup=False, soft_wrap=True)
+    if len(plan.skipped) > MAX_SHOWN:
+        console.print(f"and {len(plan.skipped) - MAX_SHOWN} more unreadable files or rows; a run lists all of them")
     table = Table("strategy", "units", "done", "to do")
     waiting = Counter(unit.strategy for unit in todo)
     for name, units in Counter(unit.strategy for unit in plan.units).items():
@@ -70,4 +75,8 @@ def print_outcome(outcome: Outcome, console: Console) -> None:
     if tally.units:
         speed = tally.completion_tokens / max(tally.seconds, 1e-9)
         console.print(f"{tally.completion_tokens:,} tokens in {tally.seconds:.0f} s, {speed:.0f} tokens/s")
+    if outcome.num_unreadable:
+        table_path = outcome.folder.with_name(TABLE)
+        text = f"{outcome.num_unreadable} files or rows could not be read and were left out: {table_path}"
+        console.print(text, markup=False, soft_wrap=True)
     console.print(f"dataset: {outcome.folder}", soft_wrap=True)
