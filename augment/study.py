@@ -83,4 +83,8 @@ class Study:
             "completion_tokens": reply.completion_tokens,
             "verdict": "rejected" if reason else "kept",
             "reason": reason,
+            "answer_start": note.answer_start,
+            "token_ids": list(reply.token_ids) if note.answer_start else [],
+            "top_ids": [list(ids) for ids in reply.top_ids] if note.answer_start else [],
+            "top_logprobs": [list(values) for values in reply.top_logprobs] if note.answer_start else [],
         }

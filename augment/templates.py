@@ -64,9 +64,9 @@ class Template:
             raise TemplateError(f"{where}: {error}", f"known variables: {known}") from None
 
 
-def load_template(name: str, folder: Path | None = None) -> Template:
-    """The template `name` from the user's folder, else from those that the package ships."""
-    shipped = resources.files("prompts") / f"{name}.jinja"
+def load_template(name: str, folder: Path | None = None, package: str = "prompts") -> Template:
+    """The template `name` from the user's folder, else from those in the importable `package`."""
+    shipped = resources.files(package) / f"{name}.jinja"
     own = folder / f"{name}.jinja" if folder else None
     if own and own.is_file():
         try:

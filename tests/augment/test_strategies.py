@@ -13,10 +13,10 @@ from augment.engines.echo import Echo
 from augment.errors import EngineError
 from augment.records import Chunk, Message, Note, Reply, Unit
 from augment.shards import SCHEMA
-from augment.strategies.active_reading import parse_headings
 from augment.strategies.base import Ask
 from augment.strategies.questions import parse_pairs
 from augment.strategies.registry import STRATEGIES
+from augment.strategies.replies import parse_headings
 from augment.study import Study
 from augment.templates import load_template
 

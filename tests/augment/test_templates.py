@@ -18,6 +18,12 @@ VARIABLES = {
     "style": "plainly",
     "count": 3,
     "strategy": "List it",
+    "length": "one sentence",
+    "sentence": "Pellick is a town.",
+    "entities": "Pellick and Ossel",
+    "exact": "AB-7",
+    "kind": "code",
+    "questions": "- Where?",
 }
 
 
