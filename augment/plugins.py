@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
-from augment.errors import PluginError
+from augment.errors import IngrainError, PluginError
 from augment.settings import Settings
 
 T = TypeVar("T")
@@ -61,6 +61,13 @@ class Registry(Mapping[str, T], Generic[T]):
             raise PluginError(f"{what} is of type {type(found).__name__}, not {self.kind.__name__}", todo)
         own: T = found
         return own
+
+    def blame(self, name: str, error: Exception) -> NoReturn:
+        """Raise the error of something that was called by name; a plugin's as one that names its package."""
+        if name not in self.installed or isinstance(error, IngrainError):
+            raise error
+        what = f"{self.group}: {name} of the package {package_of(self.installed[name])} failed"
+        raise PluginError(f"{what} ({type(error).__name__}: {error})", "mend it there, or leave it out") from error
 
 
 def package_of(point: EntryPoint) -> str:

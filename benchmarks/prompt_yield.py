@@ -123,8 +123,8 @@ def table(results: Sequence[Yield]) -> Iterator[str]:
 
 
 async def run(names: Sequence[str], chunks: Sequence[Chunk], engine: Engine, out: Path, show: int) -> None:
-    """Two strategies at a time; what is done is printed and written at once. `active_reading:task` is its variant."""
-    gate = asyncio.Semaphore(2)
+    """Four strategies at a time; what is done is printed and written at once. `active_reading:task` is its variant."""
+    gate = asyncio.Semaphore(4)
 
     async def run_one(name: str) -> None:
         base, _, variant = name.partition(":")

@@ -41,4 +41,12 @@ def find_reason(note: Note, chunk: Chunk, options: Filters, exempt: frozenset[st
     if note.problem:
         return note.problem
     names = [name for name in (*RULES.shipped, *options.plugins) if name not in exempt]
-    return next((name for name in names if RULES[name](note, chunk, options)), "")
+    return next((name for name in names if objects(name, note, chunk, options)), "")
+
+
+def objects(name: str, note: Note, chunk: Chunk, options: Filters) -> bool:
+    """The verdict of one rule."""
+    try:
+        return RULES[name](note, chunk, options)
+    except Exception as error:  # a plugin can raise anything
+        RULES.blame(name, error)

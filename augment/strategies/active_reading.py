@@ -19,6 +19,9 @@ class ActiveReading(Options):
     max_strategies: int = Field(default=4, ge=1)
     max_questions: int = Field(default=6, ge=1)
 
+    def count_calls(self, chunk: Chunk) -> int:
+        return 1 + (self.variant == "task") + self.max_strategies
+
 
 async def study(chunk: Chunk, ask: Ask, options: ActiveReading) -> AsyncIterator[Note]:
     """First strategies, one per heading. Then one call for each of them, all at once.

@@ -16,6 +16,9 @@ from augment.strategies.sentences import split_sentences
 class AtomicFacts(Options):
     """No options of its own."""
 
+    def count_calls(self, chunk: Chunk) -> int:
+        return len(split_sentences(chunk.text))
+
 
 async def study(chunk: Chunk, ask: Ask, options: AtomicFacts) -> AsyncIterator[Note]:
     """One note per fact; the raw reply about a sentence as a rejected note when it holds no list."""

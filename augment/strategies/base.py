@@ -17,6 +17,10 @@ class Options(Settings):
 
     rounds: int = Field(default=1, ge=1)
 
+    def count_calls(self, chunk: Chunk) -> int:
+        """Requests that one unit makes at most, for estimates."""
+        return 1
+
 
 @dataclass(frozen=True, slots=True)
 class Ask:

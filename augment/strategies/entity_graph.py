@@ -23,6 +23,9 @@ class EntityGraph(Options):
     max_pairs: int = Field(default=6, ge=1)
     max_triples: int = Field(default=2, ge=0)
 
+    def count_calls(self, chunk: Chunk) -> int:
+        return 1 + self.max_pairs + self.max_triples
+
 
 async def study(chunk: Chunk, ask: Ask, options: EntityGraph) -> AsyncIterator[Note]:
     """First call: the entities, one a line. Then one call for each pair and triple, all at once.

@@ -24,6 +24,9 @@ class FixedSeven(Options):
 
     prompts: list[Prompt] = Field(default=list(PROMPTS), min_length=1)
 
+    def count_calls(self, chunk: Chunk) -> int:
+        return len(self.prompts)
+
 
 async def study(chunk: Chunk, ask: Ask, options: FixedSeven) -> AsyncIterator[Note]:
     """One note per prompt, all asked at once."""

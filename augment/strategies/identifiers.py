@@ -52,6 +52,9 @@ class Identifiers(Options):
     max_identifiers: int = Field(default=8, ge=1)
     forms: list[Form] = Field(default=list(FORMS), min_length=1)
 
+    def count_calls(self, chunk: Chunk) -> int:
+        return self.max_identifiers if "sentence" in self.forms else 0
+
 
 @dataclass(frozen=True, slots=True)
 class Identifier:

@@ -30,6 +30,10 @@ class Questions(Options):
     per_sentence: bool = False
     verify: bool = True
 
+    def count_calls(self, chunk: Chunk) -> int:
+        num_parts = len(sentence_chunks(chunk)) if self.per_sentence else 1
+        return num_parts * (1 + self.per_call * self.verify)
+
 
 async def study(chunk: Chunk, ask: Ask, options: Questions) -> AsyncIterator[Note]:
     """One note per pair that could be read; the raw reply as a rejected note when none could.

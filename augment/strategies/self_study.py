@@ -34,6 +34,9 @@ class SelfStudy(Options):
     kinds: list[Kind] = Field(default=list(KINDS), min_length=1)
     top_logprobs: int = Field(default=MAX_LOGPROBS, ge=0, le=MAX_LOGPROBS)
 
+    def count_calls(self, chunk: Chunk) -> int:
+        return 2 * self.per_round
+
 
 async def study(chunk: Chunk, ask: Ask, options: SelfStudy) -> AsyncIterator[Note]:
     """One note per conversation; the raw reply as a rejected note when it holds no question."""

@@ -59,12 +59,12 @@ def run_augment(site: Path, pipeline: Path) -> None:
 
 @pytest.fixture
 def plan(monkeypatch: pytest.MonkeyPatch) -> Iterator[Plan]:
-    """Runs `augment plan` with the packages of a folder installed; what it loaded is forgotten afterwards."""
+    """Runs `augment plan`, or another command, with the packages of a folder installed; forgets them afterwards."""
 
-    def run(site: Path, pipeline: Path, *overrides: str) -> Result:
+    def run(site: Path, pipeline: Path, *overrides: str, command: str = "plan") -> Result:
         monkeypatch.syspath_prepend(site)
         forget()
-        return CliRunner().invoke(app, ["plan", str(pipeline), *[part for o in overrides for part in ("--set", o)]])
+        return CliRunner().invoke(app, [command, str(pipeline), *[part for o in overrides for part in ("--set", o)]])
 
     yield run
     monkeypatch.undo()
@@ -152,6 +152,30 @@ def test_a_broken_plugin_is_one_line_that_names_its_package(
     assert done.exit_code == 2 and done.stderr.count("\n") == 1 and "Traceback" not in done.stderr, done.stderr
     assert done.stderr.startswith(f"error: ingrain.{group}: ") and "bad-apple" in done.stderr
     assert expected in done.stderr or ("shout" in expected and "a name that bad-apple has" in done.stderr)
+
+
+FAILING = """
+from augment.strategies.base import Options, Strategy
+async def study(chunk, ask, options):
+    raise KeyError("seed")
+    yield
+THING = Strategy("sour", Options, study)
+def filter(note, chunk, options):
+    raise KeyError("pip")
+"""
+
+
+def test_a_plugin_that_fails_at_work_is_named(site: Path, pipeline: Path, plan: Plan) -> None:
+    both = pipeline.parent / "site"
+    shutil.copytree(site, both)
+    add_package(both, "strategies", "sour", FAILING)
+    info = both / "bad_apple-1.0.dist-info" / "entry_points.txt"
+    info.write_text(f"{info.read_text()}[ingrain.filters]\nbitter = bad_apple:filter\n")
+    shown = plan(both, pipeline, "augment.strategies.sour={}", command="preview").stdout
+    assert "rejected: failed" in shown and "package bad-apple failed (KeyError: 'seed')" in " ".join(shown.split())
+    done = plan(both, pipeline, "augment.filters.plugins=[bitter]", command="preview")
+    assert done.exit_code == 2
+    assert done.stderr.startswith("error: ingrain.filters: bitter of the package bad-apple failed (KeyError: 'pip'); ")
 
 
 def test_a_broken_plugin_that_nobody_asked_for_is_not_loaded(site: Path, pipeline: Path, plan: Plan) -> None:

@@ -117,6 +117,15 @@ def test_missing_and_broken_datasets_are_errors(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="run `augment run` first"):
         listed_shards(tmp_path, "train")
     store = NoteStore(tmp_path / "notes")
+    info = store.folder / "train" / "dataset_info.json"
+    whole = info.read_text()
+    info.write_text(whole.replace('"reason"', '"why"'))
+    with pytest.raises(DatasetError, match="was written with other columns"):
+        NoteStore(store.folder)
+    info.write_text(whole[:9])
+    with pytest.raises(DatasetError, match=r"dataset_info.json is broken"):
+        NoteStore(store.folder)
+    info.write_text(whole)
     (store.folder / "train" / store.names[0]).write_bytes(b"half")
     with pytest.raises(DatasetError, match="not a whole shard"):
         list(read_rows(store.folder, "train"))

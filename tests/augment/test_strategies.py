@@ -180,7 +180,10 @@ def test_atomic_facts_are_asked_for_sentence_by_sentence_with_the_chunk_at_hand(
     notes = study("atomic_facts", engine, chunk=chunk)
     assert [(n.text, n.problem) for n in notes] == [("Pellick is on Ossel.", ""), ("no list", "unparsed")]
     assert all("Yes." in prompt for prompt in engine.prompts)
-    assert [p.rpartition("\n")[2] for p in engine.prompts] == ["Pellick lies on Ossel.", "It has one gate."]
+    assert [p.split("Sentence: ")[1].split("\n")[0] for p in engine.prompts] == [
+        "Pellick lies on Ossel.",
+        "It has one gate.",
+    ]
 
 
 def test_implications_are_one_note_a_line_and_their_number_is_asked_for() -> None:

@@ -1,6 +1,7 @@
 """The real engine on the real model: vLLM answers, counts tokens, and refuses what does not fit."""
 
 import asyncio
+import math
 
 import pytest
 
@@ -18,12 +19,21 @@ def test_vllm_answers_with_the_default_model() -> None:
         engine = Vllm(VllmEngine(max_model_len=512), find_model("smollm2-135m"), seed=0)
         sampling = Sampling(temperature=0, max_tokens=24)
         try:
+            scored = await engine.generate(
+                [Message("user", questions[0])], sampling.model_copy(update={"top_logprobs": 3})
+            )
             replies = await asyncio.gather(*(engine.generate([Message("user", q)], sampling) for q in questions))
             with pytest.raises(EngineError, match="leaves"):
                 await engine.generate([Message("user", "far too long " * 400)], sampling)
         finally:
             await engine.close()
-        assert "Paris" in replies[0].text
+        assert "Paris" in replies[0].text and replies[0].token_ids == ()
+        assert scored.text == replies[0].text and len(scored.token_ids) == scored.completion_tokens
+        assert engine.tokenizer.decode(scored.token_ids, skip_special_tokens=True).strip() == scored.text
+        assert [top[0] for top in scored.top_ids] == list(scored.token_ids)  # at temperature 0 the likeliest is taken
+        for ids, values in zip(scored.top_ids, scored.top_logprobs, strict=True):
+            assert len(set(ids)) == 3 and list(values) == sorted(values, reverse=True)
+            assert sum(math.exp(value) for value in values) <= 1.0001
         assert all(0 < r.completion_tokens <= 24 and r.prompt_tokens > 10 for r in replies)
         assert {r.finish_reason for r in replies} <= {"stop", "length"}
 
