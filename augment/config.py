@@ -31,7 +31,7 @@ from augment.strategies.registry import STRATEGIES
 def read_engine(data: Any, read_shipped: ValidatorFunctionWrapHandler) -> Any:
     """The engine's settings; a kind that an installed package brings has its own."""
     kind = data.get("kind") if isinstance(data, Mapping) else None
-    if kind in ENGINES.installed:
+    if isinstance(kind, str) and kind in ENGINES.installed:
         return check_options(ENGINES[kind].settings, data)
     return data if isinstance(data, Settings) else read_shipped(data)
 

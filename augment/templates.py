@@ -95,7 +95,10 @@ class Template:
 
 def load_template(name: str, folder: Path | None = None, package: str = "prompts") -> Template:
     """The template `name` from the user's folder, else from those in the importable `package`."""
-    shipped = resources.files(package) / f"{name}.jinja"
+    try:
+        shipped = resources.files(package) / f"{name}.jinja"
+    except ModuleNotFoundError as error:
+        raise TemplateError(f"no package {package} of templates ({error})", "name it in Strategy.prompts") from None
     own = folder / f"{name}.jinja" if folder else None
     if own and own.is_file():
         try:

@@ -341,6 +341,27 @@ def test_every_strategy_works_with_the_echo_engine(name: str) -> None:
     assert notes and not any(n.problem for n in notes)
 
 
+class Counting(Echo):
+    """Counts requests."""
+
+    num_calls = 0
+
+    async def generate(self, messages: Sequence[Message], sampling: Sampling) -> Reply:
+        self.num_calls += 1
+        return await super().generate(messages, sampling)
+
+
+@pytest.mark.parametrize("name", sorted(STRATEGIES))
+def test_no_unit_asks_more_often_than_is_estimated(name: str) -> None:
+    chunk = replace(
+        CHUNK, text="Pellick lies on Ossel. Its gate PX-40 is from 1821. Farmers sell barley to Hent there."
+    )
+    engine = Counting(EchoEngine(), 0)
+    study(name, engine, chunk=chunk)
+    most = STRATEGIES[name].options().count_calls(chunk)
+    assert (engine.num_calls <= most) and (engine.num_calls > 0) == (most > 0)
+
+
 def rows_of(strategy: str, *replies: tuple[str, str], engine: Echo | None = None) -> Sequence[dict[str, Any]]:
     augment = {"documents": {"path": "."}, "engine": {"kind": "echo"}, "strategies": {strategy: {}}}
     settings = AugmentFile.model_validate({"out": "x", "augment": augment})

@@ -119,6 +119,8 @@ def test_a_users_folder_shadows_by_name(tmp_path: Path) -> None:
 def test_missing_and_binary_templates_are_errors(tmp_path: Path) -> None:
     with pytest.raises(TemplateError, match="no prompt template nothing"):
         load_template("nothing", tmp_path)
+    with pytest.raises(TemplateError, match="no package no_such_package"):
+        load_template("questions", package="no_such_package")
     (tmp_path / "questions.jinja").write_bytes(b"\xff\xfe")
     with pytest.raises(TemplateError, match="not UTF-8"):
         load_template("questions", tmp_path)

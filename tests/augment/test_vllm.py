@@ -2,14 +2,15 @@
 
 import asyncio
 import math
+from types import SimpleNamespace
 
 import pytest
 
 from augment.engines.base import Sampling, VllmEngine
-from augment.engines.vllm import Vllm
+from augment.engines.vllm import Vllm, with_logprobs
 from augment.errors import EngineError
 from augment.models import find_model
-from augment.records import Message
+from augment.records import Message, Reply
 
 
 @pytest.mark.vllm
@@ -39,3 +40,15 @@ def test_vllm_answers_with_the_default_model() -> None:
 
     questions = ["What is the capital of France?", "Name three colours.", "What is two plus two?"]
     asyncio.run(ask())
+
+
+@pytest.mark.vllm
+@pytest.mark.slow
+def test_a_drawn_token_that_is_not_among_the_likeliest_is_left_out_of_them() -> None:
+    from vllm.logprobs import Logprob
+
+    first = {7: Logprob(-4.0, 9), 1: Logprob(-0.5, 1), 3: Logprob(-1.5, 2)}  # 7 was drawn: vLLM gives k + 1 entries
+    second = {2: Logprob(-0.1, 1), 5: Logprob(-3.0, 2)}
+    reply = with_logprobs(Reply("x", "stop", 1, 2), SimpleNamespace(token_ids=[7, 2], logprobs=[first, second]), 2)
+    assert reply.token_ids == (7, 2)
+    assert reply.top_ids == ((1, 3), (2, 5)) and reply.top_logprobs == ((-0.5, -1.5), (-0.1, -3.0))
