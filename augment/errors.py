@@ -33,5 +33,9 @@ class DatasetError(IngrainError):
     """A dataset or a run on disk that is missing or broken."""
 
 
+class PluginError(IngrainError):
+    """An installed package whose strategy, engine or filter cannot be used."""
+
+
 class RunError(IngrainError):
     """A training run that cannot go on."""

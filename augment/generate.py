@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from ray.data import ActorPoolStrategy
 
 from augment.documents import UnreadableTable
-from augment.engines.base import start_engine
+from augment.engines.registry import start_engine
 from augment.errors import DatasetError, EngineError
 from augment.filters.duplicate import duplicate_key
 from augment.plan import Plan

@@ -1,14 +1,15 @@
 """Turns documents and settings into the units of a run, with ids that hash everything a note depends on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from augment.chunks import split_document
 from augment.config import Augment, AugmentFile
 from augment.documents import Unreadable, read_documents
-from augment.engines.base import EchoEngine
-from augment.errors import ConfigError
+from augment.engines.registry import ENGINES
+from augment.errors import ConfigError, TemplateError
+from augment.filters.registry import check_names
 from augment.models import ModelFolder, find_model
 from augment.records import Chunk, Document, Unit, content_id
 from augment.strategies.registry import STRATEGIES
@@ -42,14 +43,29 @@ def make_plan(settings: AugmentFile, base: Path) -> Plan:
     if not chosen:
         raise ConfigError("augment.strategies names no strategy", f"add one of {', '.join(STRATEGIES)}")
     check_budget(options)
+    check_names(options.filters)
     folder = base / options.prompts if options.prompts else None
-    templates = {t: load_template(t, folder) for name in chosen for t in STRATEGIES[name].templates}
+    templates = load_templates(chosen, folder)
     documents, skipped = read_documents(options.documents, base)
-    model = None if isinstance(options.engine, EchoEngine) else find_model(settings.model)
+    model = find_model(settings.model) if ENGINES[options.engine.kind].needs_model else None
     count = token_counter(model)
     chunks = [c for document in documents for c in split_document(document, options.chunks, count)]
     units = [unit for chunk in chunks for unit in plan_units(chunk, settings, templates, model)]
     return Plan(settings, Path(settings.out), model, templates, documents, skipped, chunks, units)
+
+
+def load_templates(strategies: Iterable[str], folder: Path | None) -> dict[str, Template]:
+    """The templates that these strategies ask with, by name; two packages cannot both bring one of the same name."""
+    templates: dict[str, Template] = {}
+    for strategy in map(STRATEGIES.__getitem__, strategies):
+        for name in strategy.templates:
+            template = load_template(name, folder, strategy.prompts)
+            if templates.setdefault(name, template) != template:
+                raise TemplateError(
+                    f"the strategy {strategy.name} brings another template {name} than a strategy before it",
+                    "use one of the two strategies, or rename the template in its package",
+                )
+    return templates
 
 
 def check_budget(options: Augment) -> None:

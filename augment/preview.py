@@ -4,7 +4,7 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
 
-from augment.engines.base import start_engine
+from augment.engines.registry import start_engine
 from augment.plan import Plan
 from augment.records import Unit
 from augment.study import Study

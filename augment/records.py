@@ -64,7 +64,12 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the engine answered, and how it came to be. Token counts are the engine's own."""
+    """What the engine answered, and how it came to be. Token counts are the engine's own.
+
+    Where `Sampling.top_logprobs` asked for them: `token_ids` of the answer with the token that ended it, and for each
+    of these T tokens the k likeliest ids, best first, with their natural logarithms of probability before temperature
+    and top-p (`top_ids`, `top_logprobs`: T x k). Else all three are empty.
+    """
 
     text: str
     finish_reason: str
@@ -72,6 +77,9 @@ class Reply:
     completion_tokens: int
     template: str = ""
     template_hash: str = ""
+    token_ids: tuple[int, ...] = ()
+    top_ids: tuple[tuple[int, ...], ...] = ()
+    top_logprobs: tuple[tuple[float, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +88,11 @@ class Note:
 
     `strategy_text` says how the chunk was studied where the strategy has variants (a style, a heading);
     `problem` is a reason to reject it that the strategy itself saw (a reply that could not be parsed).
+    `answer_start` is where in `text` the reply begins when its tokens go along for distillation, else 0.
     """
 
     text: str
     reply: Reply
     strategy_text: str = ""
     problem: str = ""
+    answer_start: int = 0

@@ -33,6 +33,11 @@ class Choices(Settings):
             return data
         return {name: {} if options is None else options for name, options in data.items() if options is not False}
 
+    @classmethod
+    def names(cls) -> list[str]:
+        """What there is to choose from."""
+        return list(cls.model_fields)
+
 
 def find_pipeline(name: str) -> Path:
     """Path of a pipeline file: on disk, or one that the package ships (`quickstart`)."""
@@ -130,7 +135,8 @@ def find_line(node: yaml.Node | None, location: Sequence[str]) -> int | None:
 
 def known_keys(model: type[BaseModel], location: Sequence[str]) -> list[str]:
     """The keys that the model at `location` knows."""
-    return sorted({key for inner in resolve(model, location)[1] for key in inner.model_fields})
+    models = resolve(model, location)[1]
+    return sorted({key for m in models for key in (m.names() if issubclass(m, Choices) else m.model_fields)})
 
 
 def resolve(model: type[BaseModel], location: Sequence[str]) -> tuple[list[str], list[type[BaseModel]]]:

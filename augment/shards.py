@@ -56,6 +56,11 @@ SCHEMA = pa.schema(
         ("completion_tokens", pa.int64()),
         ("verdict", pa.string()),
         ("reason", pa.string()),
+        # For distillation: `text[answer_start:]` in tokens, and the teacher's k likeliest at each. Else 0 and empty.
+        ("answer_start", pa.int64()),
+        ("token_ids", pa.list_(pa.int32())),
+        ("top_ids", pa.list_(pa.list_(pa.int32()))),
+        ("top_logprobs", pa.list_(pa.list_(pa.float32()))),
     ]
 )
 Row = dict[str, Any]
@@ -154,6 +159,7 @@ class NoteStore:
         if not (folder / "train" / "state.json").exists():
             create_store(folder)
         self.names = listed_shards(folder, "train")
+        check_columns(folder)
         self.repair()
 
     def repair(self) -> None:
@@ -221,6 +227,17 @@ class NoteStore:
         return {key(row) for row in read_rows(self.folder, "train", ["document_id", "text"])}
 
 
+def check_columns(folder: Path) -> None:
+    """Raise DatasetError when the dataset was made with other columns than this version writes."""
+    path = folder / "train" / "dataset_info.json"
+    try:
+        columns = list(json.loads(path.read_text(encoding="utf-8"))["features"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DatasetError(f"{path} is broken ({error})", f"delete {folder} and run augment again") from None
+    if columns != SCHEMA.names:
+        raise DatasetError(f"{folder} was written with other columns", "delete it, or use --set out=FOLDER")
+
+
 def create_store(folder: Path) -> None:
     """An empty dataset, whole at once: one typed shard of zero rows in each split."""
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -236,8 +253,7 @@ def create_store(folder: Path) -> None:
 
 def fill_empty_store(folder: Path) -> None:
     """Card, split list, and per split its schema, an empty shard and its state."""
-    kinds = {pa.string(): "string", pa.int64(): "int64"}
-    features = {field.name: {"dtype": kinds[field.type], "_type": "Value"} for field in SCHEMA}
+    features = {field.name: feature_of(field.type) for field in SCHEMA}
     (folder / "README.md").write_text(CARD, encoding="utf-8")
     write_json({"splits": list(SPLITS)}, folder / "dataset_dict.json")
     for split in SPLITS:
@@ -245,6 +261,13 @@ def fill_empty_store(folder: Path) -> None:
         write_table(SCHEMA.empty_table(), folder / split / EMPTY)
         write_json({"features": features}, folder / split / "dataset_info.json")
         write_json(state_of([EMPTY]), folder / split / "state.json")
+
+
+def feature_of(kind: pa.DataType) -> dict[str, Any]:
+    """An Arrow type as `datasets` spells it in dataset_info.json."""
+    if pa.types.is_list(kind):
+        return {"feature": feature_of(kind.value_type), "_type": "List"}
+    return {"dtype": "float32" if kind == pa.float32() else str(kind), "_type": "Value"}
 
 
 def count_rows(rows: Iterable[Row], column: str) -> dict[str, int]:

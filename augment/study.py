@@ -51,7 +51,10 @@ class Study:
         strategy = STRATEGIES[unit.strategy]
         options = self.settings.augment.chosen_strategies()[unit.strategy]
         ask = Ask(self.engine, self.settings.augment.sampling, self.templates, unit.round)
-        return [replace(n, text=strip_opener(n.text)) async for n in strategy.study(unit.chunk, ask, options)]
+        try:
+            return [replace(n, text=strip_opener(n.text)) async for n in strategy.study(unit.chunk, ask, options)]
+        except Exception as error:  # one bad unit of a plugin must not end the run
+            STRATEGIES.blame(unit.strategy, error)
 
     def make_row(self, unit: Unit, index: int, note: Note, before: Sequence[Note]) -> Row:
         """The note with its provenance and the filters' verdict. Token counts are on the first note of a reply."""
@@ -83,4 +86,8 @@ class Study:
             "completion_tokens": reply.completion_tokens,
             "verdict": "rejected" if reason else "kept",
             "reason": reason,
+            "answer_start": note.answer_start,
+            "token_ids": list(reply.token_ids) if note.answer_start else [],
+            "top_ids": [list(ids) for ids in reply.top_ids] if note.answer_start else [],
+            "top_logprobs": [list(values) for values in reply.top_logprobs] if note.answer_start else [],
         }

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -10,8 +11,8 @@ from rich.table import Table
 from augment.documents import TABLE
 from augment.generate import Outcome
 from augment.plan import Plan
+from augment.records import Unit
 from augment.shards import SPLITS, count_rows, listed_shards, read_rows, read_table
-from augment.strategies.registry import STRATEGIES
 
 MAX_SHOWN = 5  # unreadable files
 
@@ -30,7 +31,7 @@ def print_plan(plan: Plan, console: Console) -> None:
     for name, units in Counter(unit.strategy for unit in plan.units).items():
         table.add_row(name, f"{units}", f"{units - waiting[name]}", f"{waiting[name]}")
     console.print(table)
-    console.print(estimate(plan, waiting))
+    console.print(estimate(plan, todo))
 
 
 def finished_units(folder: Path) -> set[str]:
@@ -42,13 +43,11 @@ def finished_units(folder: Path) -> set[str]:
     return {r["unit_id"] for t in tables for r in t.to_pylist() if r["reason"] != "superseded"}
 
 
-def estimate(plan: Plan, waiting: Counter[str]) -> str:
+def estimate(plan: Plan, todo: Sequence[Unit]) -> str:
     """Tokens at most, and minutes at the speed of the last run in this folder."""
     options = plan.settings.augment.chosen_strategies()
-    calls = {
-        name: getattr(options[name], "max_strategies", 0) + len(STRATEGIES[name].templates[:1]) for name in options
-    }
-    tokens = sum(waiting[name] * calls[name] for name in options) * plan.settings.augment.sampling.max_tokens
+    calls = sum(options[unit.strategy].count_calls(unit.chunk) for unit in todo)
+    tokens = calls * plan.settings.augment.sampling.max_tokens
     text = f"to write: at most {tokens:,} tokens"
     last = plan.out / "generation.json"
     if not last.exists():

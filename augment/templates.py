@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from jinja2 import StrictUndefined
 from jinja2 import TemplateError as JinjaError
+from jinja2.exceptions import SecurityError
+from jinja2.runtime import Context, Macro
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from augment.errors import TemplateError
@@ -26,7 +29,34 @@ FAILURES = (
 )
 
 
+# What a prompt may do with its text; others could make a gigabyte out of ten characters.
+FILTERS = frozenset(
+    "capitalize count default first int join last length list lower replace reverse title trim truncate upper".split()
+)
 TURN = re.compile(r"^<<(system|user|assistant)>>$\n?", re.MULTILINE)
+
+
+class PromptEnvironment(ImmutableSandboxedEnvironment):
+    """Jinja2 for prompts: texts and numbers, loops, conditions and a few filters. No methods, no functions, and no
+    operator that multiplies text or takes powers, so that a line cannot eat the memory.
+    """
+
+    intercepted_binops = frozenset({"*", "**", "%"})
+
+    def __init__(self) -> None:
+        super().__init__(undefined=StrictUndefined, autoescape=False)
+        self.globals.clear()
+        self.filters = {name: self.filters[name] for name in FILTERS}
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        """Only numbers are multiplied."""
+        if operator == "**" or not (isinstance(left, int) and isinstance(right, int)):
+            raise SecurityError(f"the operator {operator} is not for prompts")
+        return super().call_binop(context, operator, left, right)
+
+    def is_safe_callable(self, obj: Any) -> bool:
+        """Only the template's own macros."""
+        return isinstance(obj, Macro)
 
 
 @dataclass(frozen=True)
@@ -50,8 +80,7 @@ class Template:
 
         Raises TemplateError for a missing variable, a syntax error or a forbidden attribute.
         """
-        environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
-        environment.globals = {"range": environment.globals["range"]}
+        environment = PromptEnvironment()
         first, *others = TURN.split(self.source)
         parts = [("user", first)] if first.strip() else []
         parts += zip(others[::2], others[1::2], strict=True)
@@ -64,9 +93,12 @@ class Template:
             raise TemplateError(f"{where}: {error}", f"known variables: {known}") from None
 
 
-def load_template(name: str, folder: Path | None = None) -> Template:
-    """The template `name` from the user's folder, else from those that the package ships."""
-    shipped = resources.files("prompts") / f"{name}.jinja"
+def load_template(name: str, folder: Path | None = None, package: str = "prompts") -> Template:
+    """The template `name` from the user's folder, else from those in the importable `package`."""
+    try:
+        shipped = resources.files(package) / f"{name}.jinja"
+    except ModuleNotFoundError as error:
+        raise TemplateError(f"no package {package} of templates ({error})", "name it in Strategy.prompts") from None
     own = folder / f"{name}.jinja" if folder else None
     if own and own.is_file():
         try:

@@ -1,6 +1,7 @@
 """What every engine promises, and the settings of the two that ship."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import Field
@@ -9,13 +10,18 @@ from augment.models import ModelFolder
 from augment.records import Message, Reply
 from augment.settings import Settings
 
+MAX_LOGPROBS = 20  # what vLLM and the usual endpoints give at most
+
 
 class Sampling(Settings):
-    """How a reply is drawn; the same for all requests of a run."""
+    """How a reply is drawn. `top_logprobs` is the number of likeliest tokens that come back for each of the answer's;
+    a strategy that wants them asks for them, whatever the pipeline file says.
+    """
 
     temperature: float = Field(default=0.8, ge=0, le=2)
     top_p: float = Field(default=0.95, gt=0, le=1)
     max_tokens: int = Field(default=200, ge=1)
+    top_logprobs: int = Field(default=0, ge=0, le=MAX_LOGPROBS)
 
 
 class Engine(Protocol):
@@ -57,13 +63,12 @@ class EchoEngine(Settings):
 EngineSettings = Annotated[VllmEngine | EchoEngine, Field(discriminator="kind")]
 
 
-def start_engine(settings: VllmEngine | EchoEngine, model: ModelFolder | None, seed: int) -> Engine:
-    """Start the engine that the settings name; a heavy one is imported only here."""
-    if isinstance(settings, EchoEngine):
-        from augment.engines.echo import Echo
+@dataclass(frozen=True, slots=True)
+class EngineKind:
+    """An engine as it is registered: its settings, and what starts it with the model, where it `needs_model`, and the
+    seed. Settings have a `kind`, and VllmEngine's `max_model_len`, `actors` and `gpus_per_actor`.
+    """
 
-        return Echo(settings, seed)
-    from augment.engines.vllm import Vllm
-
-    assert model is not None
-    return Vllm(settings, model, seed)
+    settings: type[Settings]
+    start: Callable[[Any, ModelFolder | None, int], Engine]
+    needs_model: bool = True

@@ -1,13 +1,18 @@
 """A deterministic fake engine: replies of the last message's own words, failures where they are asked for."""
 
 import asyncio
+import math
 import random
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from augment.engines.base import EchoEngine, Sampling
 from augment.errors import EngineError
 from augment.records import Message, Reply, content_id
+
+EXACTLY = r'exactly "([^"\n]+)"'  # what a prompt wants to see to the letter
+NUM_TOKENS = 1000
 
 
 class Echo:
@@ -27,7 +32,8 @@ class Echo:
             text = "I'm sorry, but I can't help with that."
         if mentions(prompt, self.settings.truncate_on):
             reason = "length"
-        return Reply(text, reason, len(prompt.split()), len(text.split()))
+        reply = Reply(text, reason, len(prompt.split()), len(text.split()))
+        return with_logprobs(reply, sampling.top_logprobs) if sampling.top_logprobs else reply
 
     def answer(self, prompt: str, example: str, max_tokens: int) -> str:
         """Words of the prompt in a seeded order, in the form of the example. Every question has the same answer."""
@@ -42,9 +48,11 @@ class Echo:
         if example.startswith("Question: "):
             answer = fixed_answer(prompt)
             return f"Question: {' '.join(w for w in words[:10] if answer.lower() not in w)}?\nAnswer: {answer}"
+        if example.startswith("- ") and len(example.split("\n")[-1].split()) == 2:
+            return "\n".join(f"- {name}" for name in longest_words(prompt))
         if example.startswith("- "):
             return "\n".join(f"- {' '.join(words[i : i + 8])}." for i in range(0, len(words), 8))
-        return f"{' '.join(words)}."
+        return f"{' '.join([*words, *re.findall(EXACTLY, prompt)])}."
 
     async def close(self) -> None:
         """Nothing was started."""
@@ -53,6 +61,23 @@ class Echo:
 def mentions(prompt: str, texts: list[str]) -> bool:
     """Whether any of the texts stands in the prompt."""
     return any(text in prompt for text in texts)
+
+
+def with_logprobs(reply: Reply, count: int) -> Reply:
+    """The reply with one made-up token a word, and `count` that are each half as likely as the one before."""
+    ids = tuple(int(content_id(word), 16) % NUM_TOKENS for word in reply.text.split())
+    return replace(
+        reply,
+        token_ids=ids,
+        top_ids=tuple(tuple((first + i) % NUM_TOKENS for i in range(count)) for first in ids),
+        top_logprobs=(tuple(-(i + 1) * math.log(2) for i in range(count)),) * len(ids),
+    )
+
+
+def longest_words(prompt: str) -> list[str]:
+    """The four longest words of the prompt's text."""
+    text = prompt.partition(": ")[2].split("\n")[0]
+    return sorted({word.lower() for word in re.findall(r"\w+", text)}, key=len)[-4:]
 
 
 def fixed_answer(prompt: str) -> str:

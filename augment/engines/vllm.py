@@ -3,6 +3,7 @@
 import os
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from augment.engines.base import Sampling, VllmEngine
@@ -72,18 +73,35 @@ class Vllm:
                 f"a prompt of {len(ids)} tokens leaves {room} of {self.settings.max_model_len} for the reply",
                 "lower augment.chunks.max_tokens or augment.sampling.max_tokens, or raise max_model_len",
             )
-        params = SamplingParams(temperature=sampling.temperature, top_p=sampling.top_p, max_tokens=sampling.max_tokens)
+        params = SamplingParams(
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            max_tokens=sampling.max_tokens,
+            logprobs=sampling.top_logprobs or None,
+        )
         final = None
         async for output in self.start().generate({"prompt_token_ids": ids}, params, uuid.uuid4().hex):
             final = output
         assert final is not None
         best = final.outputs[0]
-        return Reply(best.text.strip(), best.finish_reason or "abort", len(ids), len(best.token_ids))
+        reply = Reply(best.text.strip(), best.finish_reason or "abort", len(ids), len(best.token_ids))
+        return with_logprobs(reply, best, sampling.top_logprobs) if sampling.top_logprobs else reply
 
     async def close(self) -> None:
         if self.llm is not None:
             self.llm.shutdown()
             self.llm = None
+
+
+def with_logprobs(reply: Reply, output: Any, count: int) -> Reply:
+    """The reply with its token ids and the `count` likeliest at each; vLLM adds the drawn one, which may be another."""
+    ranked = [sorted(found.items(), key=lambda item: -item[1].logprob)[:count] for found in output.logprobs]
+    return replace(
+        reply,
+        token_ids=tuple(output.token_ids),
+        top_ids=tuple(tuple(token for token, _ in top) for top in ranked),
+        top_logprobs=tuple(tuple(found.logprob for _, found in top) for top in ranked),
+    )
 
 
 def set_environment(settings: VllmEngine) -> None:

@@ -17,6 +17,10 @@ class Options(Settings):
 
     rounds: int = Field(default=1, ge=1)
 
+    def count_calls(self, chunk: Chunk) -> int:
+        """Requests that one unit makes at most, for estimates."""
+        return 1
+
 
 @dataclass(frozen=True, slots=True)
 class Ask:
@@ -27,14 +31,18 @@ class Ask:
     templates: Mapping[str, Template]
     round: int = 0
 
-    async def __call__(self, template: str, chunk: Chunk, greedy: bool = False, **variables: str | int) -> Reply:
+    async def __call__(
+        self, template: str, chunk: Chunk, greedy: bool = False, top_logprobs: int = 0, **variables: str | int
+    ) -> Reply:
         """The reply to the template filled with the chunk, marked with the template's name and hash.
 
-        `greedy` asks for the most likely reply instead of a drawn one.
+        `greedy` asks for the most likely reply instead of a drawn one, `top_logprobs` for that many of the likeliest
+        tokens at each of the reply's.
         """
         source = self.templates[template]
         known: dict[str, str | int] = {"title": chunk.title, "topic": chunk.topic, "chunk": chunk.text.strip()}
-        sampling = self.sampling.model_copy(update={"temperature": 0.0}) if greedy else self.sampling
+        drawn = {"temperature": 0.0} if greedy else {}
+        sampling = self.sampling.model_copy(update=drawn | {"top_logprobs": top_logprobs})
         reply = await self.engine.generate(source.render(**known, **variables), sampling)
         return replace(reply, template=source.name, template_hash=source.hash)
 
@@ -44,10 +52,13 @@ Study = Callable[[Chunk, Ask, Any], AsyncIterator[Note]]
 
 @dataclass(frozen=True, slots=True)
 class Strategy:
-    """A strategy as it is registered. `exempt` names filters that do not apply to its notes."""
+    """A strategy as it is registered. `exempt` names filters that do not apply to its notes, `prompts` the importable
+    package that holds its templates.
+    """
 
     name: str
     options: type[Options]
     study: Study
     templates: tuple[str, ...] = ()
     exempt: frozenset[str] = field(default_factory=frozenset)
+    prompts: str = "prompts"

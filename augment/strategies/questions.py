@@ -4,16 +4,15 @@ import asyncio
 import re
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import replace
 
 from pydantic import Field
 
 from augment.records import Chunk, Note
 from augment.strategies.base import Ask, Options, Strategy
+from augment.strategies.replies import is_whole, unparsed
+from augment.strategies.sentences import sentence_chunks
 
 AGREEMENT = 0.6  # F1 of the two answers' words from which they count as the same
-MIN_WORDS = 3  # what is shorter states no fact
-SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n{2,}")
 # Quantifiers side by side never match the same characters: a reply of a thousand dots must not take minutes.
 PAIR = re.compile(
     r"^[^\w\n]*(?:\d+[^\w\n]+)?(?:question|q)[ *#]*(?:\d+[ *]*)?[:.)][ *]*"
@@ -31,6 +30,10 @@ class Questions(Options):
     per_sentence: bool = False
     verify: bool = True
 
+    def count_calls(self, chunk: Chunk) -> int:
+        num_parts = len(sentence_chunks(chunk)) if self.per_sentence else 1
+        return num_parts * (1 + self.per_call * self.verify)
+
 
 async def study(chunk: Chunk, ask: Ask, options: Questions) -> AsyncIterator[Note]:
     """One note per pair that could be read; the raw reply as a rejected note when none could.
@@ -38,8 +41,7 @@ async def study(chunk: Chunk, ask: Ask, options: Questions) -> AsyncIterator[Not
     With `verify` a pair must survive the way back: the model, asked the question with the text at hand, has to find
     the same answer, in the text's own words (roundtrip consistency, Alberti et al. 1906.05416).
     """
-    texts = SENTENCE_END.split(chunk.text.strip()) if options.per_sentence else [chunk.text]
-    parts = [replace(chunk, text=text) for text in texts if len(text.split()) >= MIN_WORDS]
+    parts = sentence_chunks(chunk) if options.per_sentence else [chunk]
     for notes in await asyncio.gather(*(study_part(part, ask, options) for part in parts)):
         for note in notes:
             yield note
@@ -48,9 +50,9 @@ async def study(chunk: Chunk, ask: Ask, options: Questions) -> AsyncIterator[Not
 async def study_part(part: Chunk, ask: Ask, options: Questions) -> list[Note]:
     """The notes of one call."""
     reply = await ask("questions", part, count=options.per_call)
-    pairs = list(parse_pairs(reply.text, complete=reply.finish_reason == "stop"))
+    pairs = list(parse_pairs(reply.text, is_whole(reply)))
     if not pairs:
-        return [Note(reply.text, reply, problem="unparsed")]
+        return [unparsed(reply)]
     checks = [check(part, ask, *pair) if options.verify else agree() for pair in pairs]
     problems = await asyncio.gather(*checks)
     return [Note(f"Question: {q}\nAnswer: {a}", reply, problem=p) for (q, a), p in zip(pairs, problems, strict=True)]

@@ -1,8 +1,34 @@
-"""The strategies that ship, by name."""
+"""The strategies by name: those that ship, and those of installed packages (entry points `ingrain.strategies`)."""
 
-from augment.strategies import active_reading, paraphrase, questions, study_notes, verbatim
+from augment.plugins import Registry
+from augment.strategies import (
+    active_reading,
+    atomic_facts,
+    entity_graph,
+    fixed_seven,
+    identifiers,
+    implications,
+    paraphrase,
+    questions,
+    self_study,
+    study_notes,
+    summary,
+    verbatim,
+)
 from augment.strategies.base import Strategy
 
-STRATEGIES: dict[str, Strategy] = {
-    s.STRATEGY.name: s.STRATEGY for s in (verbatim, paraphrase, study_notes, questions, active_reading)
-}
+SHIPPED = (
+    verbatim,
+    paraphrase,
+    summary,
+    study_notes,
+    atomic_facts,
+    implications,
+    questions,
+    identifiers,
+    entity_graph,
+    fixed_seven,
+    active_reading,
+    self_study,
+)
+STRATEGIES = Registry("ingrain.strategies", Strategy, {s.STRATEGY.name: s.STRATEGY for s in SHIPPED})

@@ -9,6 +9,9 @@ from augment.strategies.base import Ask, Options, Strategy
 class Verbatim(Options):
     """No options of its own."""
 
+    def count_calls(self, chunk: Chunk) -> int:
+        return 0
+
 
 async def study(chunk: Chunk, ask: Ask, options: Verbatim) -> AsyncIterator[Note]:
     """The chunk, without asking anything."""

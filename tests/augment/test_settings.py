@@ -53,6 +53,8 @@ def load(tmp_path: Path, text: str, *overrides: str) -> AugmentFile:
         ("rounds: 2", "rounds: many", [":8: augment.strategies.paraphrase.rounds = 'many' is wrong"]),
         ("rounds: 2", "rounds: 0", [":8: augment.strategies.paraphrase.rounds = 0 is wrong", "greater than"]),
         ("kind: echo", "kind: ecco", [":5: augment.engine", "'ecco'"]),
+        ("kind: echo", "kind: [echo]", [":5: augment.engine", "['echo']"]),
+        ("paraphrase", "3", ["unknown key augment.strategies.3"]),
         ("    path: docs", "    limit: 3", [":3: the key augment.documents.path is missing"]),
         ("out: notes\n", "", ["the key out is missing"]),
         ("path: docs", "path: [docs", ["is not valid YAML", "pipeline.yaml:"]),

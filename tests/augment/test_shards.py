@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+import pyarrow as pa
 import pytest
 
 from augment.errors import DatasetError
 from augment.shards import SCHEMA, SPLITS, STAGING, NoteStore, Row, listed_shards, read_rows, stage_rows
+
+TOKENS, TOPS, SCORES = SCHEMA.field("token_ids").type, SCHEMA.field("top_ids").type, SCHEMA.field("top_logprobs").type
 
 LOOP = """
 import sys
@@ -20,7 +23,8 @@ from pathlib import Path
 from augment.shards import SCHEMA
 from augment.shards import NoteStore, stage_rows
 def make_row(i, verdict="kept"):
-    row = {f.name: f"{f.name} {i}" if str(f.type) == "string" else i for f in SCHEMA}
+    kinds = {"string": f"text {i}", "int64": i}
+    row = {f.name: kinds.get(str(f.type), []) for f in SCHEMA}
     return row | {"unit_id": f"u{i}", "note_id": f"u{i} {verdict}", "verdict": verdict, "reason": ""}
 store = NoteStore(Path(sys.argv[1]))
 done = store.finished_units()
@@ -32,7 +36,14 @@ for i in range(int(sys.argv[2])):
 
 
 def make_row(i: int, verdict: str = "kept") -> Row:
-    row: Row = {f.name: f"{f.name} {i}" if str(f.type) == "string" else i for f in SCHEMA}
+    values = {
+        pa.string(): f"text {i}",
+        pa.int64(): i,
+        TOKENS: [i, 7],
+        TOPS: [[i, 8], [7]],
+        SCORES: [[-0.5, -2.0], [-1.5]],
+    }
+    row: Row = {f.name: values[f.type] for f in SCHEMA}
     reason = "" if verdict == "kept" else "copy"
     return row | {"unit_id": f"u{i}", "note_id": f"u{i} {verdict}", "verdict": verdict, "reason": reason}
 
@@ -65,8 +76,7 @@ def test_every_loader_sees_the_same_rows_and_types(tmp_path: Path) -> None:
             expected = by_note(read_rows(folder, split))
             for loaded in (from_disk, from_folder, from_arrow):
                 assert by_note(loaded[split]) == expected
-                types = {name: feature.dtype for name, feature in loaded[split].features.items()}
-                assert types == {field.name: str(field.type) for field in SCHEMA}
+                assert loaded[split].features.arrow_schema.remove_metadata() == SCHEMA
     assert [r["unit_id"] for r in read_rows(folder, "train")] == ["u1", "u2", "u3"]
 
 
@@ -107,6 +117,15 @@ def test_missing_and_broken_datasets_are_errors(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="run `augment run` first"):
         listed_shards(tmp_path, "train")
     store = NoteStore(tmp_path / "notes")
+    info = store.folder / "train" / "dataset_info.json"
+    whole = info.read_text()
+    info.write_text(whole.replace('"reason"', '"why"'))
+    with pytest.raises(DatasetError, match="was written with other columns"):
+        NoteStore(store.folder)
+    info.write_text(whole[:9])
+    with pytest.raises(DatasetError, match=r"dataset_info.json is broken"):
+        NoteStore(store.folder)
+    info.write_text(whole)
     (store.folder / "train" / store.names[0]).write_bytes(b"half")
     with pytest.raises(DatasetError, match="not a whole shard"):
         list(read_rows(store.folder, "train"))

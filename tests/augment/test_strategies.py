@@ -1,10 +1,15 @@
 """Strategies turn a chunk into notes; what cannot be parsed is a note with a problem."""
 
 import asyncio
+import math
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
+import datasets
 import pytest
 
 from augment.config import AugmentFile
@@ -12,11 +17,12 @@ from augment.engines.base import EchoEngine, Sampling
 from augment.engines.echo import Echo
 from augment.errors import EngineError
 from augment.records import Chunk, Message, Note, Reply, Unit
-from augment.shards import SCHEMA
-from augment.strategies.active_reading import parse_headings
+from augment.shards import SCHEMA, NoteStore, stage_rows
 from augment.strategies.base import Ask
+from augment.strategies.identifiers import find_identifiers
 from augment.strategies.questions import parse_pairs
 from augment.strategies.registry import STRATEGIES
+from augment.strategies.replies import parse_headings, parse_lines
 from augment.study import Study
 from augment.templates import load_template
 
@@ -163,18 +169,205 @@ def test_paraphrase_changes_its_style_with_the_round_and_verbatim_asks_nothing()
     assert [n.text for n in study("verbatim", Scripted())] == [CHUNK.text]
 
 
+def test_summary_changes_its_length_with_the_round() -> None:
+    texts = [study("summary", Scripted(("x", "stop")), r, lengths=["a", "b"])[0].strategy_text for r in range(3)]
+    assert texts == ["a", "b", "a"]
+
+
+def test_atomic_facts_are_asked_for_sentence_by_sentence_with_the_chunk_at_hand() -> None:
+    chunk = replace(CHUNK, text="Pellick lies on Ossel. Yes. It has one gate.")
+    engine = Scripted(("- Pellick is on Ossel.", "stop"), ("no list", "stop"))
+    notes = study("atomic_facts", engine, chunk=chunk)
+    assert [(n.text, n.problem) for n in notes] == [("Pellick is on Ossel.", ""), ("no list", "unparsed")]
+    assert all("Yes." in prompt for prompt in engine.prompts)
+    assert [p.split("Sentence: ")[1].split("\n")[0] for p in engine.prompts] == [
+        "Pellick lies on Ossel.",
+        "It has one gate.",
+    ]
+
+
+def test_implications_are_one_note_a_line_and_their_number_is_asked_for() -> None:
+    engine = Scripted(("- One follows.\n- Two fol", "length"))
+    assert [n.text for n in study("implications", engine, per_call=7)] == ["One follows."]
+    assert "List 7 things" in engine.prompts[0]
+
+
+ENTITIES = "1. Ada Lorn (mason)\n2. **Hent**: a town\n3. ada lorn\n4. Nowhere\n5. Ull - mines\n6. Osk\n7. barley"
+GRAPH = replace(CHUNK, text="Ada Lorn of Hent sells barley from Osk and copper from Ull.")
+
+
+def test_entities_that_stand_in_the_chunk_are_related_in_pairs_and_capped_triples() -> None:
+    engine = Scripted((ENTITIES, "stop"), *[(f"Relation {i} is told.", "stop") for i in range(6)])
+    notes = study("entity_graph", engine, chunk=GRAPH, max_entities=4, max_pairs=4, max_triples=2)
+    assert not engine.replies and [n.text for n in notes] == [f"Relation {i} is told." for i in range(6)]
+    groups = [n.strategy_text for n in notes]
+    assert len(set(groups)) == 6 and [g.count(",") for g in groups] == [0, 0, 0, 0, 1, 1]
+    named = {name for g in groups for name in re.split(", | and ", g)}
+    assert named <= {"Ada Lorn", "Hent", "Ull", "Osk"}
+    assert all(g in p for g, p in zip(groups, engine.prompts[1:], strict=True))
+    assert {n.reply.template for n in notes} == {"entity_graph_relation"}
+
+
+def test_pairs_are_all_when_they_are_few_and_others_in_another_round() -> None:
+    def groups(round_: int, **limits: int) -> list[str]:
+        replies = Scripted((ENTITIES, "stop"), *[("Told.", "stop")] * 20)
+        return [n.strategy_text for n in study("entity_graph", replies, round_, GRAPH, **limits)]
+
+    assert groups(0, max_entities=3, max_triples=1) == [
+        "Ada Lorn and Hent",
+        "Ada Lorn and Ull",
+        "Hent and Ull",
+        "Ada Lorn, Hent and Ull",
+    ]
+    few = {"max_pairs": 3, "max_triples": 0}
+    assert groups(0, **few) == groups(0, **few) != groups(1, **few)
+
+
+@pytest.mark.parametrize(
+    ("reply", "problem"),
+    [
+        (("Ada Lorn, Hent", "stop"), "unparsed"),
+        (("- Nowhere\n- Nobody", "stop"), "few_entities"),
+        (("- Ada Lorn\n- Hen", "length"), "few_entities"),
+    ],
+)
+def test_fewer_than_two_entities_are_one_rejected_note(reply: tuple[str, str], problem: str) -> None:
+    assert [(n.text, n.problem) for n in study("entity_graph", Scripted(reply), chunk=GRAPH)] == [(reply[0], problem)]
+
+
+def test_active_reading_for_a_task_lists_questions_before_it_proposes() -> None:
+    replies = ["- Where is it?\n- How old is it?\n- Who?", "## Map it\nDraw a map.", "map"]
+    engine = Scripted(*[(text, "stop") for text in replies])
+    (note,) = study("active_reading", engine, variant="task", max_questions=2)
+    assert (note.text, note.strategy_text) == ("map", "Map it\nDraw a map.")
+    assert "- Where is it?\n- How old is it?\n\n" in engine.prompts[1] and "Who?" not in engine.prompts[1]
+    (note,) = study("active_reading", Scripted(("no list", "stop")), variant="task")
+    assert (note.text, note.problem, note.reply.template) == ("no list", "unparsed", "active_reading_questions")
+
+
+def test_fixed_seven_asks_each_of_its_prompts_once() -> None:
+    engine = Scripted(*[(f"note {i}", "stop") for i in range(7)])
+    notes = study("fixed_seven", engine)
+    assert len({n.strategy_text for n in notes}) == len({n.reply.template_hash for n in notes}) == 7
+    assert len(study("fixed_seven", Scripted(("x", "stop")), prompts=["teacher"])) == 1
+    with pytest.raises(ValueError, match="teacher"):
+        STRATEGIES["fixed_seven"].options(prompts=["nonsense"])
+
+
+def test_self_study_answers_its_own_question_and_keeps_the_teachers_tokens() -> None:
+    (note,) = study("self_study", Echo(EchoEngine(), 0), per_round=1, top_logprobs=3)
+    reply, answer = note.reply, note.text[note.answer_start :]
+    assert note.text.startswith("Question: ") and note.text[: note.answer_start].endswith("\nAnswer: ")
+    assert answer == reply.text and len(reply.token_ids) == len(answer.split())
+    assert {len(top) for top in reply.top_ids} == {len(top) for top in reply.top_logprobs} == {3}
+    assert all(list(top) == sorted(top, reverse=True) for top in reply.top_logprobs)
+    assert all(sum(math.exp(x) for x in top) <= 1 for top in reply.top_logprobs)
+    (plain,) = study("self_study", Echo(EchoEngine(), 0), per_round=1, top_logprobs=0)
+    assert (plain.answer_start, plain.reply.token_ids) == (0, ())
+
+
+def test_self_study_goes_through_its_kinds_round_after_round() -> None:
+    kinds = [
+        [n.strategy_text for n in study("self_study", Echo(EchoEngine(), 0), r, kinds=["use", "idea", "detail"])]
+        for r in range(2)
+    ]
+    assert kinds == [["use", "idea"], ["detail", "use"]]
+
+
+@pytest.mark.parametrize("reply", [("", "stop"), ("\n...\n", "stop"), ("Where is", "length")])
+def test_a_question_that_is_none_is_unparsed(reply: tuple[str, str]) -> None:
+    notes = study("self_study", Scripted((reply[0] or " ", reply[1])), per_round=1)
+    assert [n.problem for n in notes] == ["unparsed"]
+
+
+def test_identifiers_are_found_with_their_kind() -> None:
+    text = (
+        "On 3 May 1987, and on May 4, the NFL paid $1,200.50 (12.5%) for AB-1234/x in 1991. "
+        "Set MAX_LEN=5 in v2.1 (or max_len), see std::map, x@y.org and/or the Pellick's 2016-02-07 e-mail, it is 1991."
+    )
+    found = {f.exact: f.kind for f in find_identifiers(text)}
+    assert found == {
+        "3 May 1987": "date",
+        "May 4": "date",
+        "NFL": "code",
+        "$1,200.50": "number",
+        "12.5%": "number",
+        "AB-1234/x": "code",
+        "1991": "year",
+        "MAX_LEN=5": "code",
+        "v2.1": "code",
+        "max_len": "code",
+        "std::map": "code",
+        "x@y.org": "code",
+        "2016-02-07": "date",
+    }
+
+
+def test_identifiers_are_drilled_to_the_letter() -> None:
+    chunk = replace(CHUNK, text="The gate PX-40 is {old}, of 1821. All of PX-40 is red.")
+    engine = Scripted(("PX-40 is a gate.", "stop"), ("A gate of PX 40.", "stop"))
+    notes = study("identifiers", engine, chunk=chunk)
+    assert [(n.strategy_text, n.problem) for n in notes] == [
+        ("cloze: PX-40", ""),
+        ("cloze: 1821", ""),
+        ("question: PX-40", ""),
+        ("question: 1821", ""),
+        ("sentence: PX-40", ""),
+        ("sentence: 1821", "identifier_lost"),
+    ]
+    assert notes[0].text == "Pellick. Fill the gap: The gate ____ is {old}, of 1821.\nThe code is PX-40."
+    assert notes[3].text.endswith("The gate PX-40 is {old}, of ____.\nAnswer: 1821")
+
+
+def test_identifiers_have_another_wording_each_round_until_there_is_none() -> None:
+    forms = {"forms": ["cloze", "question"], "max_identifiers": 1}
+    texts = [[n.text for n in study("identifiers", Scripted(), r, **forms)] for r in range(4)]
+    assert [len(t) for t in texts] == [2, 2, 2, 0] and len({t for pair in texts for t in pair}) == 6
+    none = study("identifiers", Scripted(), chunk=replace(CHUNK, text="Nothing exact is said here."))
+    assert [n.problem for n in none] == ["no_identifiers"]
+
+
+@pytest.mark.parametrize("form", ["- ", "# ", "#", "* a\n", "-", "1. \n", "\n"])
+def test_a_degenerate_list_is_parsed_fast(form: str) -> None:
+    started = time.monotonic()
+    assert len(list(parse_lines(form * 20_000, complete=False))) <= 20_000
+    assert len(list(parse_headings(form * 20_000, complete=False))) <= 20_000
+    assert time.monotonic() - started < 2
+
+
 @pytest.mark.parametrize("name", sorted(STRATEGIES))
 def test_every_strategy_works_with_the_echo_engine(name: str) -> None:
     notes = study(name, Echo(EchoEngine(), 0))
     assert notes and not any(n.problem for n in notes)
 
 
-def rows_of(strategy: str, *replies: tuple[str, str]) -> Sequence[dict[str, object]]:
+class Counting(Echo):
+    """Counts requests."""
+
+    num_calls = 0
+
+    async def generate(self, messages: Sequence[Message], sampling: Sampling) -> Reply:
+        self.num_calls += 1
+        return await super().generate(messages, sampling)
+
+
+@pytest.mark.parametrize("name", sorted(STRATEGIES))
+def test_no_unit_asks_more_often_than_is_estimated(name: str) -> None:
+    chunk = replace(
+        CHUNK, text="Pellick lies on Ossel. Its gate PX-40 is from 1821. Farmers sell barley to Hent there."
+    )
+    engine = Counting(EchoEngine(), 0)
+    study(name, engine, chunk=chunk)
+    most = STRATEGIES[name].options().count_calls(chunk)
+    assert (engine.num_calls <= most) and (engine.num_calls > 0) == (most > 0)
+
+
+def rows_of(strategy: str, *replies: tuple[str, str], engine: Echo | None = None) -> Sequence[dict[str, Any]]:
     augment = {"documents": {"path": "."}, "engine": {"kind": "echo"}, "strategies": {strategy: {}}}
     settings = AugmentFile.model_validate({"out": "x", "augment": augment})
     templates = {t: load_template(t) for t in STRATEGIES[strategy].templates}
-    engine = Scripted(*replies)
-    return asyncio.run(Study(settings, templates, None, engine).do(Unit("u", CHUNK, strategy, 0)))
+    chosen = engine or Scripted(*replies)
+    return asyncio.run(Study(settings, templates, None, chosen).do(Unit("u", CHUNK, strategy, 0)))
 
 
 def test_a_unit_always_becomes_rows_with_a_verdict() -> None:
@@ -190,3 +383,20 @@ def test_a_unit_always_becomes_rows_with_a_verdict() -> None:
         assert list(rows[0]) == SCHEMA.names
     unparsed = rows_of("active_reading", ("no headings", "stop"))
     assert [(r["verdict"], r["reason"]) for r in unparsed] == [("rejected", "unparsed")]
+
+
+def test_only_self_study_rows_carry_tokens_and_every_loader_reads_them(tmp_path: Path) -> None:
+    rows = [row for name in ("self_study", "summary") for row in rows_of(name, engine=Echo(EchoEngine(), 0))]
+    told = [row for row in rows if row["strategy"] == "self_study"]
+    assert len(told) == 2 and all(len(r["token_ids"]) == len(r["top_ids"]) > 0 for r in told)
+    assert all((r["answer_start"], r["token_ids"], r["top_logprobs"]) == (0, [], []) for r in rows if r not in told)
+    store = NoteStore(tmp_path / "notes")
+    kept = [row | {"verdict": "kept"} for row in rows]
+    store.commit(stage_rows(store.folder, [*kept, rows[0] | {"verdict": "rejected"}]))
+    for loaded in (
+        datasets.load_from_disk(str(store.folder))["train"],
+        datasets.load_dataset(str(store.folder), cache_dir=str(tmp_path / "cache"))["train"],
+    ):
+        assert [r["top_ids"] for r in loaded] == [r["top_ids"] for r in rows]
+        assert loaded[0]["top_logprobs"][0] == pytest.approx(rows[0]["top_logprobs"][0])
+        assert len(loaded[0]["text"][loaded[0]["answer_start"] :].split()) == len(rows[0]["token_ids"])

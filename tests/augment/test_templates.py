@@ -18,6 +18,12 @@ VARIABLES = {
     "style": "plainly",
     "count": 3,
     "strategy": "List it",
+    "length": "one sentence",
+    "sentence": "Pellick is a town.",
+    "entities": "Pellick and Ossel",
+    "exact": "AB-7",
+    "kind": "code",
+    "questions": "- Where?",
 }
 
 
@@ -49,7 +55,23 @@ def test_turns_come_from_the_template_alone() -> None:
         "{{ cycler.__init__.__globals__ }}",
         "{{ chunk.__class__ }}",
         "{{ ''|attr('__class__') }}",
+        "{{ ''.__class__ }}",
+        "{{ ''['__class__'] }}",
+        "{% extends '/etc/passwd' %}",
+        "{% from '/etc/passwd' import x %}",
+        "{% set x = chunk.__init__.__globals__ %}",
+        "{{ [chunk]|map(attribute='__class__')|list }}",
+        "{{ lipsum.__globals__.os.environ }}",
+        "{{ open('/etc/passwd').read() }}",
+        "{{ namespace() }}",
         "{{ range(10000000)|list }}",
+        "{{ chunk * 10 ** 9 }}",
+        "{{ 9 ** 9 ** 9 }}",
+        "{{ '%1000000000d' % 1 }}",
+        "{{ chunk|center(1000000000) }}",
+        "{{ chunk.ljust(1000000000) }}",
+        "{{ [] * 1000000000 }}",
+        "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
         "{{ unknown }}",
         "{{ chunk.nothing }}",
         "{{ 'x'.format(1, 2) + '{3}'.format(1) }}",
@@ -62,6 +84,23 @@ def test_a_hostile_or_broken_template_is_one_line(source: str) -> None:
     with pytest.raises(TemplateError) as caught:
         Template("mine", source).render(chunk="text", title="t")
     assert "template mine" in str(caught.value) and "known variables: chunk, title" in str(caught.value)
+
+
+def test_an_attribute_of_a_text_is_one_clear_line() -> None:
+    with pytest.raises(TemplateError) as caught:
+        Template("mine", "{{ ''.__class__ }}").render(chunk="text")
+    assert str(caught.value) == (
+        "template mine: access to attribute '__class__' of 'str' object is unsafe.; known variables: chunk"
+    )
+
+
+def test_a_template_may_loop_count_and_choose() -> None:
+    source = (
+        "{% macro say(x) %}{{ x|upper }}{% endmacro %}{% for w in ['a', 'b'] if count % 2 * 3 == 3 %}"
+        "{{ loop.index }}{{ say(w) }}{% else %}none{% endfor %}{% if chunk|length > 2 %} {{ chunk|truncate(9) }}"
+        "{% endif %}"
+    )
+    assert Template("t", source).render(chunk="text", count=3) == [Message("user", "1A2B text")]
 
 
 def test_braces_in_a_document_stay_text() -> None:
@@ -80,6 +119,8 @@ def test_a_users_folder_shadows_by_name(tmp_path: Path) -> None:
 def test_missing_and_binary_templates_are_errors(tmp_path: Path) -> None:
     with pytest.raises(TemplateError, match="no prompt template nothing"):
         load_template("nothing", tmp_path)
+    with pytest.raises(TemplateError, match="no package no_such_package"):
+        load_template("questions", package="no_such_package")
     (tmp_path / "questions.jinja").write_bytes(b"\xff\xfe")
     with pytest.raises(TemplateError, match="not UTF-8"):
         load_template("questions", tmp_path)

@@ -1,0 +1,35 @@
+"""The engines by kind: those that ship, and those of installed packages (entry points `ingrain.engines`)."""
+
+from augment.engines.base import EchoEngine, Engine, EngineKind, EngineSettings, VllmEngine
+from augment.models import ModelFolder
+from augment.plugins import Registry
+
+
+def start_vllm(settings: VllmEngine, model: ModelFolder | None, seed: int) -> Engine:
+    """vLLM, imported only here."""
+    from augment.engines.vllm import Vllm
+
+    assert model is not None
+    return Vllm(settings, model, seed)
+
+
+def start_echo(settings: EchoEngine, model: ModelFolder | None, seed: int) -> Engine:
+    """The fake."""
+    from augment.engines.echo import Echo
+
+    return Echo(settings, seed)
+
+
+ENGINES = Registry(
+    "ingrain.engines",
+    EngineKind,
+    {
+        "vllm": EngineKind(VllmEngine, start_vllm),
+        "echo": EngineKind(EchoEngine, start_echo, needs_model=False),
+    },
+)
+
+
+def start_engine(settings: EngineSettings, model: ModelFolder | None, seed: int) -> Engine:
+    """Start the engine that the settings name."""
+    return ENGINES[settings.kind].start(settings, model, seed)

@@ -1,0 +1,1 @@
+"""Adds a strategy, an engine and a filter to ingrain by entry points, see pyproject.toml."""

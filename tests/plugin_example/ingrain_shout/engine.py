@@ -1,0 +1,43 @@
+"""The engine `parrot`: answers with the last paragraph of what it was asked, as often as its settings say."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import Field
+
+from augment.engines.base import EngineKind, Sampling
+from augment.models import ModelFolder
+from augment.records import Message, Reply
+from augment.settings import Settings
+
+
+class ParrotEngine(Settings):
+    """Every engine's settings have `kind`, `max_model_len`, `actors` and `gpus_per_actor`; `repeat` is its own."""
+
+    kind: Literal["parrot"] = "parrot"
+    max_model_len: int = 2048
+    actors: int = 1
+    gpus_per_actor: float = 0
+    repeat: int = Field(default=1, ge=1)
+
+
+class Parrot:
+    """Knows no other words."""
+
+    def __init__(self, settings: ParrotEngine) -> None:
+        self.settings = settings
+
+    async def generate(self, messages: Sequence[Message], sampling: Sampling) -> Reply:
+        words = messages[-1].content.split("\n\n")[-1].split() * self.settings.repeat
+        return Reply(" ".join(words), "stop", len(messages[-1].content.split()), len(words))
+
+    async def close(self) -> None:
+        """Nothing was started."""
+
+
+def start(settings: ParrotEngine, model: ModelFolder | None, seed: int) -> Parrot:
+    """The engine; it needs no model."""
+    return Parrot(settings)
+
+
+ENGINE = EngineKind(ParrotEngine, start, needs_model=False)
