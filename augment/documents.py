@@ -25,6 +25,28 @@ class Documents(Settings):
     on_unreadable: Literal["stop", "skip"] = "stop"
 
 
+class Unreadable(DocumentError):
+    """A file that was skipped, and why, as one line."""
+
+
+def iterate_documents(options: Documents, base: Path) -> Iterator[Document | Unreadable]:
+    """The documents in order of their path, one at a time, with what was skipped in between.
+
+    Raises DocumentError for the first unreadable file unless `on_unreadable` is `skip`, or when none is left.
+    """
+    root, found = base / options.path, False
+    for file in find_files(root, options.include)[: options.limit]:
+        try:
+            yield read_document(file, root)
+            found = True
+        except DocumentError as error:
+            if options.on_unreadable == "stop":
+                raise
+            yield Unreadable(error.what, error.todo)
+    if not found:
+        raise DocumentError(f"no readable document in {root}", "put .md, .txt, .html, .docx or .pdf files there")
+
+
 def read_documents(options: Documents, base: Path) -> tuple[list[Document], list[DocumentError]]:
     """All documents in order of their path, and one error for each file that was skipped.
 
