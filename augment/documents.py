@@ -1,6 +1,7 @@
 """Turns a folder of files into documents: Markdown and text as is, HTML, DOCX and PDF by markitdown."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -25,8 +26,11 @@ class Documents(Settings):
     on_unreadable: Literal["stop", "skip"] = "stop"
 
 
-class Unreadable(DocumentError):
-    """A file that was skipped, and why, as one line."""
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A file that was skipped, and why."""
+
+    error: DocumentError
 
 
 def iterate_documents(options: Documents, base: Path) -> Iterator[Document | Unreadable]:
@@ -42,7 +46,7 @@ def iterate_documents(options: Documents, base: Path) -> Iterator[Document | Unr
         except DocumentError as error:
             if options.on_unreadable == "stop":
                 raise
-            yield Unreadable(error.what, error.todo)
+            yield Unreadable(error)
     if not found:
         raise DocumentError(f"no readable document in {root}", "put .md, .txt, .html, .docx or .pdf files there")
 

@@ -20,6 +20,7 @@ from augment.strategies.registry import STRATEGIES
 from augment.templates import Template, load_template
 
 PROMPT_TOKENS = 450  # what the chat format and the longest shipped template take, with room to spare
+MAX_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +36,31 @@ class Plan:
 
 @dataclass(slots=True)
 class Census:
-    """What passed by while a plan was read: numbers of documents, chunks and units by strategy."""
+    """What passed by while a plan was read: numbers of documents, chunks and units by strategy.
+
+    `unreadable` holds the first few that were left out; `report` gets every one.
+    """
 
     num_documents: int = 0
     num_chunks: int = 0
     units: Counter[str] = field(default_factory=Counter)
-    skipped: list[Unreadable] = field(default_factory=list)
+    num_unreadable: int = 0
+    unreadable: list[Unreadable] = field(default_factory=list)
+    report: Callable[[Unreadable], None] | None = None
+
+    def skip(self, row: Unreadable) -> None:
+        """Count what could not be read."""
+        self.num_unreadable += 1
+        if len(self.unreadable) < MAX_SHOWN:
+            self.unreadable.append(row)
+        if self.report:
+            self.report(row)
+
+    def describe_unreadable(self) -> list[str]:
+        """A line for each of the first, and one for the rest."""
+        lines = [f"skipped: {row.error}" for row in self.unreadable]
+        more = self.num_unreadable - len(lines)
+        return [*lines, f"and {more} more that cannot be read"] if more else lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +110,7 @@ def iterate_units(plan: Plan, census: Census | None = None) -> Iterator[list[Uni
     count = token_counter(plan.model)
     for document in iterate_documents(plan.settings.augment.documents, plan.base):
         if not isinstance(document, Document):
-            census.skipped.append(document)
+            census.skip(document)
             continue
         census.num_documents += 1
         for chunk in split_document(document, plan.settings.augment.chunks, count):

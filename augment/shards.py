@@ -213,8 +213,8 @@ class NoteStore:
             create_store(folder)
         self.names = listed_shards(folder, "train")
         self.repair()
+        self.num_rows: int = sum(read_table(folder / s / name).num_rows for s in SPLITS for name in self.names)
         self.recover()
-        self.num_rows = sum(read_table(folder / s / name).num_rows for s in SPLITS for name in self.names)
 
     def repair(self) -> None:
         """Make both splits list the shards of `train/state.json`; remove other shards and half-written files."""
@@ -238,7 +238,6 @@ class NoteStore:
         if not (names := staged_pieces(self.folder)):
             return
         done = finished_units(self.folder)
-        self.num_rows = 0
 
         def keep_new(table: pa.Table) -> pa.Table:
             ids = table["unit_id"].to_pylist()

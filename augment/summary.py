@@ -30,8 +30,8 @@ def print_plan(plan: Plan, console: Console) -> None:
     """Units done and to do by strategy, and an estimate of tokens, time and price."""
     census, waiting, num_stale = count_units(plan)
     console.print(f"{census.num_documents} documents, {census.num_chunks} chunks, {census.units.total()} units")
-    for error in census.skipped:
-        console.print(f"skipped: {error}", markup=False)
+    for line in census.describe_unreadable():
+        console.print(line, markup=False, soft_wrap=True)
     table = Table("strategy", "units", "done", "to do")
     for name, number in census.units.items():
         table.add_row(name, f"{number}", f"{number - waiting[name]}", f"{waiting[name]}")
@@ -96,8 +96,8 @@ def describe_estimate(plan: Plan, estimate: Estimate) -> list[str]:
 def print_outcome(outcome: Outcome, console: Console) -> None:
     """Notes kept and rejected by strategy and by reason, speed, and where the dataset is."""
     tally = outcome.tally
-    for error in outcome.census.skipped:
-        console.print(f"skipped: {error}", markup=False)
+    for line in outcome.census.describe_unreadable():
+        console.print(line, markup=False, soft_wrap=True)
     if outcome.finished_before:
         console.print(f"{outcome.finished_before} units were finished before and are kept")
     if outcome.superseded:
