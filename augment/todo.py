@@ -17,7 +17,7 @@ import numpy as np
 from augment.records import Chunk, Unit
 
 # A block costs the scheduler some milliseconds whatever it holds, so there are never more than this many.
-MAX_BLOCKS = 2048
+MAX_BLOCKS = 1024
 
 
 @dataclass(frozen=True, slots=True)
