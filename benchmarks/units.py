@@ -5,7 +5,9 @@ strategies that ask once, through every filter, into shards. Each step runs as t
 tree of its own that is measured from outside:
 1. a tenth of the units in a folder of its own: its peak memory is what the whole run's is compared to;
 2. all units;
-3. the same command again with one more document: reads the million ids and the kept notes' keys, plans all, does 20.
+3. the same command again: reads the documents and the million ids, plans all, finds nothing to do;
+4. the same with one more document: reads the kept notes' keys too, starts the engine, does 40 units.
+Wall times are of the whole command, from the start of Python to its end; `cpu_sec` is what the tree used.
 Memory is the sum over the tree of what each process has for itself and its share of what it shares (PSS), sampled
 every two seconds. The last line printed is one JSON object, the whole table goes to docs/results/units.json.
 """
@@ -68,7 +70,7 @@ def measure_run(folder: Path, actors: int) -> dict[str, Any]:
     (folder / "pipeline.yaml").write_text(PIPELINE.format(out="out", actors=actors))
     command = [sys.executable, "-m", "augment.cli", "run", "pipeline.yaml"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    started, samples, used = time.monotonic(), [], dict[int, float]()
+    started, samples, used = time.monotonic(), [], dict[str, float]()
     with subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True) as process:
         while process.poll() is None:
             samples.append(tree_memory(process.pid, used))
@@ -82,14 +84,15 @@ def measure_run(folder: Path, actors: int) -> dict[str, Any]:
     shards = len(list((folder / "out" / "notes" / "train").glob("*.arrow")))
     told |= {"num_shards": shards}
     told |= {"wall_sec": time.monotonic() - started, "cpu_sec": cpu_sec, "memory": summarise_memory(samples)}
+    told["cpu_sec_by_process"] = {name: sec for name, sec in used.items() if sec > cpu_sec / 100}
     print(json.dumps(told), flush=True)
     return dict(told)
 
 
-def tree_memory(pid: int, used: dict[int, float]) -> dict[str, int]:
+def tree_memory(pid: int, used: dict[str, float]) -> dict[str, int]:
     """Bytes of the tree: `rss` counts shared pages in each process, `pss` shares them out.
 
-    `used` learns the seconds of processor time of each process so far.
+    `used` learns the seconds of processor time of each process so far, by name and id.
     """
     total = {"rss": 0, "pss": 0}
     try:
@@ -99,10 +102,10 @@ def tree_memory(pid: int, used: dict[int, float]) -> dict[str, int]:
         return total
     for process in family:
         try:
-            memory, times = process.memory_full_info(), process.cpu_times()
+            memory, times, name = process.memory_full_info(), process.cpu_times(), process.name()
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
-        used[process.pid] = times.user + times.system
+        used["driver" if process.pid == pid else f"{name} {process.pid}"] = times.user + times.system
         total["rss"] += memory.rss
         total["pss"] += memory.pss
     return total
@@ -119,26 +122,28 @@ def count_notes(told: dict[str, Any]) -> int:
 
 
 def measure_all(folder: Path, num_units: int, actors: int) -> dict[str, Any]:
-    """The three steps, in `folder`."""
+    """The four steps, in `folder`."""
     per_document = CHUNKS_PER_DOCUMENT * UNITS_PER_CHUNK
     small, whole = folder / "small", folder / "whole"
     write_documents(small / "documents", 0, num_units // 10 // per_document)
     write_documents(whole / "documents", 0, num_units // per_document)
     first = measure_run(small, actors)
     second = measure_run(whole, actors)
-    write_documents(whole / "documents", num_units // per_document, 1)
     third = measure_run(whole, actors)
-    return {"tenth": first, "whole": second, "resumed": third}
+    write_documents(whole / "documents", num_units // per_document, 1)
+    return {"tenth": first, "whole": second, "nothing": third, "one_more": measure_run(whole, actors)}
 
 
 def report(runs: dict[str, Any], num_units: int, actors: int) -> Iterator[tuple[str, Any]]:
     """The figures."""
-    whole, resumed = runs["whole"], runs["resumed"]
-    assert whole["units"] == num_units and resumed["finished_before"] == num_units
+    whole, one_more = runs["whole"], runs["one_more"]
+    assert whole["units"] == num_units == runs["nothing"]["units"] == one_more["finished_before"]
     yield "notes_per_sec", round(count_notes(whole) / whole["wall_sec"], 1)
     yield "rss_growth_100k_to_1m", round(whole["memory"]["rss"] / runs["tenth"]["memory"]["rss"] - 1, 4)
     yield "pss_growth_100k_to_1m", round(whole["memory"]["pss"] / runs["tenth"]["memory"]["pss"] - 1, 4)
-    yield "resume_scan_sec", round(resumed["wall_sec"], 1)
+    yield "resume_scan_sec", round(runs["nothing"]["wall_sec"], 1)
+    yield "resume_scan_cpu_sec", round(runs["nothing"]["cpu_sec"], 1)
+    yield "resume_with_new_document_sec", round(one_more["wall_sec"], 1)
     yield "num_units", num_units
     yield "cpu_sec_per_1000_notes", round(whole["cpu_sec"] / count_notes(whole) * 1000, 3)
     yield "num_notes", count_notes(whole)
