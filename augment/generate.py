@@ -16,7 +16,7 @@ import ray.data
 from filelock import FileLock, Timeout
 from ray.data import ActorPoolStrategy
 
-from augment.commit import Committer
+from augment.commit import Committer, open_store
 from augment.digests import Digests, pack_ids
 from augment.engines.base import start_engine
 from augment.errors import DatasetError, EngineError
@@ -92,12 +92,12 @@ def generate(plan: Plan, resume: Resume = "if_possible", replace: bool = False) 
     with hold_folder(plan.out):
         check_resume(folder, resume)
         if is_store(folder):
-            NoteStore(folder)  # what a killed run left becomes part of the dataset
+            open_store(folder)
         try:
             work = list_work(plan, finished_units(folder))
             check_same_dataset(plan, folder, work.num_finished, replace)
             save_settings(plan.settings, plan.out / "augment.yaml")
-            store = NoteStore(folder)
+            store = open_store(folder)
             superseded = store.supersede(work.stale)
             tally = commit_all(plan, store, work) if work.todo.num_units else Tally()
         finally:
@@ -146,6 +146,7 @@ def commit_all(plan: Plan, store: NoteStore, work: Work) -> Tally:
             committer.commit()
             raise
         committer.commit()
+        store.discard_staged()
         return progress.tally
 
 

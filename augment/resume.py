@@ -13,7 +13,7 @@ from augment.shards import SPLITS, is_store, listed_shards, read_table, staged_p
 Resume = Literal["if_possible", "never", "always"]
 # Settings that every unit's id hashes: a change of any makes another dataset. Documents, templates and a strategy's
 # options touch only their own units.
-SHARED = ("model", "seed", "augment.chunks", "augment.engine.kind", "augment.sampling")
+SHARED = ("model", "seed", "augment.chunks", "augment.engine.kind", "augment.engine.model", "augment.sampling")
 
 
 def check_resume(folder: Path, resume: Resume) -> None:

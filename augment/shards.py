@@ -13,9 +13,9 @@ so that a unit's rows enter together:
 2. rename both into their split;
 3. rewrite `rejected/state.json`, then `train/state.json`, each by temp + rename;
 4. remove the pieces.
-`train/state.json` is the commit point: on open, `rejected` is set to its names, all other shards are removed, and
-pieces whose units are in no shard are committed. As a commit waits for a thirty-second of what the dataset holds
-already, a dataset of n notes has some 32 ln n shards, or n / 50,000 where that is more.
+`train/state.json` is the commit point: on open, `rejected` is set to its names and all other shards are removed;
+then `recover` commits the pieces whose units are in no shard. As a commit waits for a thirty-second of what the
+dataset holds already, a dataset of n notes has some 32 ln n shards, or n / 50,000 where that is more.
 """
 
 import json
@@ -70,6 +70,7 @@ SCHEMA = pa.schema(
     ]
 )
 Row = dict[str, Any]
+Judge = Callable[[pa.Table], pa.Table]  # may reject rows on their way into a shard
 
 CARD = """---
 configs:
@@ -214,7 +215,6 @@ class NoteStore:
         self.names = listed_shards(folder, "train")
         self.repair()
         self.num_rows: int = sum(read_table(folder / s / name).num_rows for s in SPLITS for name in self.names)
-        self.recover()
 
     def repair(self) -> None:
         """Make both splits list the shards of `train/state.json`; remove other shards and half-written files."""
@@ -233,21 +233,26 @@ class NoteStore:
             if not path.name.startswith("piece-"):
                 path.unlink()
 
-    def recover(self) -> None:
+    def recover(self, judge: Judge) -> None:
         """Commit the pieces that a killed writer left, without the units that are in the dataset already."""
         if not (names := staged_pieces(self.folder)):
             return
         done = finished_units(self.folder)
 
-        def keep_new(table: pa.Table) -> pa.Table:
-            ids = table["unit_id"].to_pylist()
-            table = table.filter(pa.array(~done.contains(pack_ids(ids))))
-            done.add(pack_ids(ids))
-            return table
+        def judge_new(table: pa.Table) -> pa.Table:
+            ids = pack_ids(table["unit_id"].to_pylist())
+            new = ~done.contains(ids)
+            done.add(ids)
+            return judge(table.filter(pa.array(new)))
 
-        self.commit(*names, judge=keep_new)
+        self.commit(*names, judge=judge_new)
 
-    def commit(self, *pieces: str, judge: Callable[[pa.Table], pa.Table] = keep_all) -> None:
+    def discard_staged(self) -> None:
+        """Remove the pieces of blocks that were done twice, as when an actor died after it had staged one."""
+        for name in staged_pieces(self.folder):
+            (self.folder / STAGING / name).unlink()
+
+    def commit(self, *pieces: str, judge: Judge = keep_all) -> None:
         """Add staged pieces to the dataset as one pair of shards, each piece after `judge` has seen it."""
         paths = [self.folder / STAGING / piece for piece in pieces]
         name = self.write_pair(judge(read_table(path)) for path in paths)

@@ -1,5 +1,6 @@
 """A rerun does what is missing; what it may do to a folder with notes is asked before anything is paid for."""
 
+import asyncio
 import fcntl
 import json
 from collections import Counter
@@ -13,10 +14,11 @@ from filelock import FileLock
 from rich.console import Console
 
 from augment.config import AugmentFile
+from augment.engines.base import start_engine
 from augment.errors import DatasetError
 from augment.generate import generate
 from augment.plan import Plan, iterate_units, make_plan
-from augment.shards import SPLITS, NoteStore, read_rows, stage_rows
+from augment.shards import SPLITS, NoteStore, read_rows, stage_rows, staged_pieces
 from augment.status import is_locked, print_status, read_status
 from augment.study import Study
 from augment.summary import print_outcome, print_plan
@@ -114,17 +116,24 @@ def test_resume_never_and_always_refuse_before_anything_is_done(folder: Path) ->
     assert generate(plan, "always").finished_before == 9
 
 
-def test_more_actors_than_cores_and_what_was_staged_before(folder: Path) -> None:
-    store = NoteStore(folder / "out" / "notes")
+def test_more_actors_than_cores_are_started(folder: Path) -> None:
     plan = plan_in(folder, engine={"kind": "echo", "actors": 5}, units_per_shard=1)
-    units = [unit for units in iterate_units(plan) for unit in units]
-    study = Study(plan.settings, plan.templates, None, None)  # type: ignore[arg-type]
-    import asyncio
+    assert generate(plan).tally.units == 9 and living(folder) == planned(plan)
 
-    stage_rows(store.folder, asyncio.run(study.do_all([u for u in units if u.strategy == "verbatim"][:1])))
+
+def test_what_was_staged_before_a_kill_is_kept_and_its_duplicates_are_rejected(folder: Path) -> None:
+    store, plan = NoteStore(folder / "out" / "notes"), plan_in(folder)
+    units = [unit for units in iterate_units(plan) for unit in units if unit.strategy == "verbatim"]
+    engine = start_engine(plan.settings.augment.engine, None, 0)
+    (row, other) = asyncio.run(Study(plan.settings, plan.templates, None, engine).do_all(units[:2]))
+    same = row | {"unit_id": other["unit_id"], "note_id": other["note_id"]}
+    for rows in ([row], [same], [row]):
+        stage_rows(store.folder, rows)
     done = generate(plan)
-    assert (done.finished_before, done.tally.units) == (1, 8)
+    assert (done.finished_before, done.tally.units) == (2, 7)
     assert living(folder) == planned(plan)
+    assert [r["reason"] for r in rows_in(folder) if r["unit_id"] == other["unit_id"]] == ["duplicate"]
+    assert not staged_pieces(store.folder)
 
 
 def test_plan_and_status_tell_units_tokens_and_price(folder: Path) -> None:

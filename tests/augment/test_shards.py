@@ -22,21 +22,24 @@ from augment.shards import (
     NoteStore,
     Row,
     finished_units,
+    keep_all,
     listed_shards,
     read_rows,
     read_table,
     stage_rows,
+    staged_pieces,
 )
 
 LOOP = """
 import sys
 from pathlib import Path
+from augment.commit import open_store
 from augment.digests import pack_ids
-from augment.shards import SCHEMA, NoteStore, finished_units, stage_rows
+from augment.shards import SCHEMA, finished_units, stage_rows
 def make_row(i, verdict="kept"):
     row = {f.name: f"{f.name} {i}" if str(f.type) == "string" else i for f in SCHEMA}
     return row | {"unit_id": f"{i:032x}", "note_id": f"u{i} {verdict}", "verdict": verdict, "reason": ""}
-store = NoteStore(Path(sys.argv[1]))
+store = open_store(Path(sys.argv[1]))
 done = finished_units(store.folder)
 print("ready", flush=True)
 pieces = []
@@ -110,7 +113,7 @@ def test_a_shard_without_rows_of_one_kind_keeps_its_types(tmp_path: Path) -> Non
     assert (len(loaded["train"]), len(loaded["rejected"])) == (1, 0)
 
 
-def test_opening_commits_what_was_staged_once_and_removes_what_was_half_written(tmp_path: Path) -> None:
+def test_opening_and_recovering_commits_what_was_staged_once_and_removes_what_was_half_written(tmp_path: Path) -> None:
     store = NoteStore(tmp_path / "notes")
     commit(store, 1)
     for i in (1, 2, 2, 3):  # a retried block stages its units twice; 1 was committed before its piece was removed
@@ -118,6 +121,8 @@ def test_opening_commits_what_was_staged_once_and_removes_what_was_half_written(
     half = store.write_pair([read_table(store.folder / "train" / store.names[-1])])
     (store.folder / STAGING / ".piece-half.arrow").write_bytes(b"half")
     again = NoteStore(store.folder)
+    assert finished(store.folder) == [1] and len(staged_pieces(store.folder)) == 4
+    again.recover(keep_all)
     assert half not in again.names and finished(store.folder) == [1, 2, 3]
     assert not list((store.folder / STAGING).iterdir())
     for split in SPLITS:
@@ -141,14 +146,14 @@ def test_superseding_moves_rows_and_keeps_the_rest(tmp_path: Path) -> None:
 def test_the_number_of_shards_grows_with_the_logarithm_of_the_rows(tmp_path: Path) -> None:
     store = NoteStore(tmp_path / "notes")
     pieces: list[str] = []
-    for i in range(600):
+    for i in range(200):
         pieces.append(stage_rows(store.folder, [make_row(i)]))
         if len(pieces) >= store.commit_size():
             store.commit(*pieces)
             pieces = []
     store.commit(*pieces)
-    assert [r["start"] for r in read_rows(store.folder, "train")] == list(range(600))
-    assert len(store.names) < 2 + GROWTH * (2 + math.log(600 / GROWTH))
+    assert [r["start"] for r in read_rows(store.folder, "train")] == list(range(200))
+    assert len(store.names) < 2 + GROWTH * (2 + math.log(200 / GROWTH))
 
 
 def test_missing_and_broken_datasets_are_errors(tmp_path: Path) -> None:
