@@ -52,7 +52,8 @@ class Template:
         Raises TemplateError for a missing variable, a syntax error or a forbidden attribute.
         """
         try:
-            return [Message(role, turn.render(**variables).strip()) for role, turn in compile_turns(self.source)]
+            turns = compile_turns(self.source)
+            return [Message(role, t if isinstance(t, str) else t.render(**variables).strip()) for role, t in turns]
         except FAILURES as error:
             line = getattr(error, "lineno", None)
             where = f"template {self.name}" + (f", line {line}" if line else "")
@@ -61,14 +62,17 @@ class Template:
 
 
 @lru_cache(maxsize=256)
-def compile_turns(source: str) -> list[tuple[str, Compiled]]:
-    """Role and compiled text of each turn. Compiling takes ten times as long as rendering: once per source."""
+def compile_turns(source: str) -> list[tuple[str, Compiled | str]]:
+    """Role and compiled text of each turn, plain text where nothing is filled in.
+
+    Compiling takes ten times as long as rendering: once per source.
+    """
     environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
     environment.globals = {"range": environment.globals["range"]}
     first, *others = TURN.split(source)
     parts = [("user", first)] if first.strip() else []
     parts += zip(others[::2], others[1::2], strict=True)
-    return [(role, environment.from_string(text)) for role, text in parts]
+    return [(role, environment.from_string(text) if "{" in text else text.strip()) for role, text in parts]
 
 
 def load_template(name: str, folder: Path | None = None) -> Template:
