@@ -31,12 +31,13 @@ class Status:
 
 def read_status(out: Path) -> Status:
     """The status of the run that writes to `out`; raises DatasetError where there is none."""
-    if not is_store(out / "notes"):
+    is_running = is_locked(out / LOCK)
+    if not is_running and not is_store(out / "notes"):
         raise DatasetError(f"{out} holds no run", "give the `out` folder of a pipeline that `augment run` has started")
     path = out / PROGRESS
     progress = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     staged = sum_all(sum_staged(out / "notes"))
-    return Status(out, is_locked(out / LOCK), progress, sum_all(sum_dataset(out / "notes")), staged)
+    return Status(out, is_running, progress, sum_all(sum_dataset(out / "notes")), staged)
 
 
 def is_locked(path: Path) -> bool:
@@ -66,9 +67,12 @@ def describe_state(status: Status) -> str:
     if status.is_running:
         age = time.time() - status.progress["updated"] if state == "running" else 0
         return f"running, last note {age:.0f} s ago" if state == "running" else "reading documents"
-    if state == "running":
-        return "killed; run the same command again: finished units are kept"
-    return "stopped by an error; run the same command again" if state == "stopped" else "finished"
+    ends = {
+        "running": "killed; run the same command again: finished units are kept",
+        "stopped": "stopped by an error; run the same command again: finished units are kept",
+        "finished": "finished",
+    }
+    return ends.get(str(state), "ended before its first note; run the same command again")
 
 
 def list_progress(status: Status) -> list[tuple[str, str]]:

@@ -144,6 +144,9 @@ def test_plan_and_status_tell_units_tokens_and_price(folder: Path) -> None:
     assert "price: at most 7,500.00" in ahead
     with pytest.raises(DatasetError, match="holds no run"):
         read_status(folder / "out")
+    (folder / "out").mkdir()
+    with FileLock(folder / "out" / ".augment.lock"):
+        assert "reading documents" in printed(print_status, read_status(folder / "out"))
     outcome = generate(plan)
     assert "paraphrase │ 6" in printed(print_outcome, outcome)
 
