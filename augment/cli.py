@@ -1,7 +1,8 @@
 """The `augment` command: documents to a dataset of notes."""
 
 import asyncio
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -23,13 +24,23 @@ def plan_from(file: str, overrides: list[str] | None) -> Plan:
 
 @app.command()
 @report_errors
-def run(file: File, overrides: Overrides = None, debug: Debug = False) -> None:
+def run(
+    file: File,
+    overrides: Overrides = None,
+    resume: Annotated[
+        Literal["if_possible", "never", "always"],
+        typer.Option("--resume", help="never: refuse a folder with notes; always: refuse one without."),
+    ] = "if_possible",
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Let changed settings set aside all notes of the folder.")
+    ] = False,
+    debug: Debug = False,
+) -> None:
     """Write the notes that are missing; a rerun skips what is finished."""
     from augment.generate import generate
     from augment.summary import print_outcome
 
-    plan = plan_from(file, overrides)
-    print_outcome(generate(plan), Console())
+    print_outcome(generate(plan_from(file, overrides), resume, replace), Console())
 
 
 @app.command()
@@ -49,10 +60,21 @@ def preview(
 @app.command()
 @report_errors
 def plan(file: File, overrides: Overrides = None, debug: Debug = False) -> None:
-    """Show the units done and to do, with an estimate of tokens and time; nothing is written or started."""
+    """Show the units done and to do, with an estimate of tokens, time and price; nothing is written or started."""
     from augment.summary import print_plan
 
     print_plan(plan_from(file, overrides), Console())
+
+
+@app.command()
+@report_errors
+def status(
+    out: Annotated[Path, typer.Argument(metavar="RUN", help="The `out` folder of a pipeline.")], debug: Debug = False
+) -> None:
+    """Show how far a run is, while it runs and after; only its files are read."""
+    from augment.status import print_status, read_status
+
+    print_status(read_status(out), Console())
 
 
 if __name__ == "__main__":

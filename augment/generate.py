@@ -1,10 +1,12 @@
-"""Runs a plan on Ray Data: a pool of engines does the units and stages shards, the driver commits them."""
+"""Runs a plan on Ray Data: a pool of engines does blocks of units and stages their rows, the driver commits them."""
 
 import errno
 import logging
 import os
+import shutil
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +16,26 @@ import ray.data
 from filelock import FileLock, Timeout
 from ray.data import ActorPoolStrategy
 
+from augment.commit import Committer, open_store
+from augment.digests import Digests, pack_ids
 from augment.documents import UnreadableTable
 from augment.engines.registry import start_engine
 from augment.errors import DatasetError, EngineError
-from augment.filters.duplicate import duplicate_key
-from augment.plan import Plan
-from augment.progress import Progress, Tally
-from augment.records import Chunk, Unit
+from augment.plan import Census, Plan, iterate_units
+from augment.progress import PROGRESS, Progress, Tally
+from augment.resume import Resume, check_resume, check_same_dataset
 from augment.settings import save_settings
-from augment.shards import SPLITS, STAGING, NoteStore, Row, read_table, stage_rows, write_json
+from augment.shards import NoteStore, finished_units, is_store, stage_rows
+from augment.status import LOCK
 from augment.study import Study
+from augment.todo import Block, Todo, read_block
 
-# Shards that one actor works on at once: keeps the engine's batch full to the end of each.
-SHARDS_IN_FLIGHT = 16
+LOCK_TIMEOUT_SEC = 1.0  # `augment status` may hold the lock for an instant
+TODO = ".todo.jsonl"
+# Units that one actor works on at once, in at least MIN_BLOCKS_IN_FLIGHT blocks: keeps the engine's batch full to the
+# end of each.
+UNITS_IN_FLIGHT = 512
+MIN_BLOCKS_IN_FLIGHT, MAX_BLOCKS_IN_FLIGHT = 2, 16
 OBJECT_STORE_BYTES = 256 * 2**20
 
 
@@ -38,90 +47,129 @@ class Outcome:
     finished_before: int
     tally: Tally
     superseded: int
-    num_unreadable: int
+    census: Census
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a plan comes to in a folder: units to do, the number of those that are done, and those of no plan."""
+
+    todo: Todo
+    num_finished: int
+    stale: Digests
+    census: Census
 
 
 class StudyActor:
-    """One engine in a Ray actor. A call does a block of units and stages their rows as one pair of shards."""
+    """One engine in a Ray actor. A call does a block of units and stages their rows as one piece."""
 
-    def __init__(self, plan: Plan, folder: Path) -> None:
+    def __init__(self, plan: Plan, folder: Path, todo: Path) -> None:
         engine = start_engine(plan.settings.augment.engine, plan.model, plan.settings.seed)
-        self.folder = folder
+        self.folder, self.todo = folder, todo
         self.study = Study(plan.settings, plan.templates, plan.model, engine)
 
-    async def __call__(self, block: pa.Table) -> pa.Table:
-        units = [unit_of(row) for row in block.to_pylist()]
+    async def __call__(self, blocks: pa.Table) -> pa.Table:
+        units = [unit for row in blocks.to_pylist() for unit in read_block(self.todo, Block(**row))]
         rows = await self.study.do_all(units)
-        keys = [duplicate_key(r["document_id"], r["text"]) for r in rows if r["verdict"] == "kept"]
+        kept = sum(row["verdict"] == "kept" for row in rows)
         done = {
-            "shard": stage_rows(self.folder, rows),
+            "piece": stage_rows(self.folder, rows),
             "units": len(units),
-            "kept": len(keys),
-            "rejected": len(rows) - len(keys),
+            "kept": kept,
+            "rejected": len(rows) - kept,
             "prompt_tokens": sum(r["prompt_tokens"] for r in rows),
             "completion_tokens": sum(r["completion_tokens"] for r in rows),
-            "keys": keys,
         }
         return pa.Table.from_pylist([done])
 
 
-def unit_of(row: Row) -> Unit:
-    """The unit that travelled to an actor as a row."""
-    return Unit(row["id"], Chunk(**row["chunk"]), row["strategy"], row["round"])
-
-
-def generate(plan: Plan) -> Outcome:
+def generate(plan: Plan, resume: Resume = "if_possible", replace: bool = False) -> Outcome:
     """Do every unit of the plan that the dataset does not hold yet.
 
-    Raises DatasetError when another process writes the same folder, EngineError when the engine dies.
+    Raises DatasetError when another process writes the same folder, or when the folder is not what `resume` asks for,
+    or holds the dataset of other settings and `replace` is not given; EngineError when the engine dies.
     """
-    plan.out.mkdir(parents=True, exist_ok=True)
     folder = (plan.out / "notes").resolve()
-    try:
-        with FileLock(plan.out / ".augment.lock", timeout=0):
-            save_settings(plan.settings, plan.out / "augment.yaml")
+    with hold_folder(plan.out):
+        check_resume(folder, resume)
+        if is_store(folder):
+            open_store(folder)
+        try:
             with UnreadableTable(plan.out) as table:
-                for row in plan.skipped:
-                    table.add(row)
-            store = NoteStore(folder)
-            superseded = store.supersede({unit.id for unit in plan.units})
-            done = store.finished_units()
-            todo = [unit for unit in plan.units if unit.id not in done]
-            tally = commit_all(plan, store, todo) if todo else Tally()
-            return Outcome(folder, len(plan.units) - len(todo), tally, superseded, table.num_rows)
+                work = list_work(plan, finished_units(folder), Census(report=table.add))
+            check_same_dataset(plan, folder, work.num_finished, replace)
+            save_settings(plan.settings, plan.out / "augment.yaml")
+            store = open_store(folder)
+            superseded = store.supersede(work.stale, work.census.unreadable_ids)
+            tally = commit_all(plan, store, work) if work.todo.num_units else Tally()
+        finally:
+            (plan.out / TODO).unlink(missing_ok=True)
+        return Outcome(folder, work.num_finished, tally, superseded, work.census)
+
+
+@contextmanager
+def hold_folder(out: Path) -> Iterator[None]:
+    """Keep other writers out of the folder. One that was made here goes again if nothing came of it."""
+    is_new = not out.exists()
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(out / LOCK, timeout=LOCK_TIMEOUT_SEC):
+            yield
     except Timeout:
-        raise DatasetError(f"another process writes {plan.out}", "wait for it, or use --set out=FOLDER") from None
+        raise DatasetError(f"another process writes {out}", "wait for it, or use --set out=FOLDER") from None
+    finally:
+        if is_new and not is_store(out / "notes"):
+            shutil.rmtree(out, ignore_errors=True)
 
 
-def commit_all(plan: Plan, store: NoteStore, todo: list[Unit]) -> Tally:
-    """Commit each staged shard as it comes, duplicates moved to `rejected`."""
-    seen = store.kept_keys(lambda row: duplicate_key(row["document_id"], row["text"]))
-    with Progress(len(todo)) as progress:
-        for done in run_units(plan, store.folder, todo):
-            num_duplicates = reject_duplicates(store.folder, done["shard"], done["keys"], seen)
-            store.commit(done["shard"])
-            progress.add(done, num_duplicates)
-        tally = progress.tally
-    write_json(asdict(tally), plan.out / "generation.json")
-    return tally
+def list_work(plan: Plan, finished: Digests, census: Census) -> Work:
+    """Read the whole plan once: what is not finished goes to a file."""
+    todo, planned = Todo((plan.out / TODO).resolve()), Digests()
+    try:
+        for units in iterate_units(plan, census):
+            ids = pack_ids([unit.id for unit in units])
+            done = finished.contains(ids)
+            planned.add(ids[done])
+            if not done.all():
+                todo.add([unit for unit, is_done in zip(units, done, strict=True) if not is_done])
+    finally:
+        todo.close()
+    return Work(todo, len(planned), finished.without(planned), census)
 
 
-def run_units(plan: Plan, folder: Path, todo: list[Unit]) -> Iterator[dict[str, Any]]:
-    """One record per staged shard, in the order in which they are done."""
+def commit_all(plan: Plan, store: NoteStore, work: Work) -> Tally:
+    """Commit pieces as they come. What was staged when the run ends early is committed too, now or by the next run."""
+    with Progress(work.todo.num_units, plan.out / PROGRESS, work.num_finished) as progress:
+        committer = Committer(store, progress)
+        try:
+            for done in run_units(plan, store.folder, work.todo):
+                committer.add(done)
+        except (EngineError, KeyboardInterrupt):
+            committer.commit()
+            raise
+        committer.commit()
+        store.discard_staged()
+        return progress.tally
+
+
+def run_units(plan: Plan, folder: Path, todo: Todo) -> Iterator[dict[str, Any]]:
+    """One record per staged piece, in the order in which they are done."""
     start_ray()
     engine = plan.settings.augment.engine
-    num_blocks = -(-len(todo) // plan.settings.augment.units_per_shard)
-    staged = ray.data.from_items([asdict(unit) for unit in todo], override_num_blocks=num_blocks).map_batches(
+    blocks = todo.list_blocks(plan.settings.augment.units_per_shard)
+    in_flight = min(max(UNITS_IN_FLIGHT // blocks[0].count, MIN_BLOCKS_IN_FLIGHT), MAX_BLOCKS_IN_FLIGHT)
+    # Tables that are there already cost the scheduler a quarter of what read tasks do.
+    staged = ray.data.from_arrow([pa.Table.from_pylist([asdict(block)]) for block in blocks]).map_batches(
         StudyActor,
         batch_size=None,
         batch_format="pyarrow",
-        fn_constructor_args=(replace(plan, documents=[], skipped=[], chunks=[], units=[]), folder),
+        fn_constructor_args=(plan, folder, todo.path),
         compute=ActorPoolStrategy(
             size=engine.actors,
-            max_tasks_in_flight_per_actor=SHARDS_IN_FLIGHT,
-            max_concurrent_calls_per_actor=SHARDS_IN_FLIGHT,
+            max_tasks_in_flight_per_actor=in_flight,
+            max_concurrent_calls_per_actor=in_flight,
         ),
-        num_cpus=1,
+        num_cpus=cpus_per_actor(engine.actors),
         num_gpus=engine.gpus_per_actor or None,
     )
     try:
@@ -132,6 +180,11 @@ def run_units(plan: Plan, folder: Path, todo: list[Unit]) -> Iterator[dict[str, 
         reason = str(error).strip().splitlines()[-1][:200]
         todo_next = "run the same command again: finished units are kept"
         raise EngineError(f"the generation engine died ({reason})", todo_next) from error
+
+
+def cpus_per_actor(num_actors: int) -> float:
+    """One core for each actor where there are enough of them; else Ray would wait for more for ever."""
+    return min(1.0, float(ray.cluster_resources().get("CPU", 1.0)) / num_actors)
 
 
 def start_ray() -> None:
@@ -146,27 +199,3 @@ def start_ray() -> None:
         ray.init(**quiet)
     else:
         ray.init(**quiet, include_dashboard=False, object_store_memory=OBJECT_STORE_BYTES)
-
-
-def reject_duplicates(folder: Path, shard: str, keys: list[str], seen: set[str]) -> int:
-    """Mark the kept rows of a staged shard whose key was seen before, rewriting it only if there are any.
-
-    Returns their number; `seen` learns the shard's keys.
-    """
-    repeated = [key in seen or key in keys[:i] for i, key in enumerate(keys)]
-    seen.update(keys)
-    if any(repeated):
-        paths = [folder / STAGING / f"{split}-{shard}" for split in SPLITS]
-        kept, rejected = (read_table(path).to_pylist() for path in paths)
-        for row, again in zip(kept, repeated, strict=True):
-            if again:
-                row.update(verdict="rejected", reason="duplicate")
-        restage(folder, shard, [*kept, *rejected])
-    return sum(repeated)
-
-
-def restage(folder: Path, shard: str, rows: list[Row]) -> None:
-    """Replace a staged pair of shards by one with these rows."""
-    name = stage_rows(folder, rows)
-    for split in SPLITS:
-        os.replace(folder / STAGING / f"{split}-{name}", folder / STAGING / f"{split}-{shard}")

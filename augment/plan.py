@@ -1,39 +1,82 @@
-"""Turns documents and settings into the units of a run, with ids that hash everything a note depends on."""
+"""Turns documents and settings into the units of a run, with ids that hash everything a note depends on.
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+Nothing is held: documents, chunks and units pass by one after the other, however many there are.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
 
 from augment.chunks import split_document
 from augment.config import Augment, AugmentFile
-from augment.documents import Unreadable, read_documents
+from augment.documents import Unreadable, iterate_documents
 from augment.engines.registry import ENGINES
 from augment.errors import ConfigError, TemplateError
 from augment.filters.registry import check_names
 from augment.models import ModelFolder, find_model
-from augment.records import Chunk, Document, Unit, content_id
+from augment.records import Chunk, Document, Unit, extend_hash
 from augment.strategies.registry import STRATEGIES
 from augment.templates import Template, load_template
 
 PROMPT_TOKENS = 450  # what the chat format and the longest shipped template take, with room to spare
+MAX_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All that a run will do: units in document order, the templates they ask with, and the model."""
+    """What a run will do: the settings, the templates it asks with, and the model. `base` is where inputs are."""
 
     settings: AugmentFile
+    base: Path
     out: Path
     model: ModelFolder | None
     templates: dict[str, Template]
-    documents: list[Document]
-    skipped: list[Unreadable]
-    chunks: list[Chunk]
-    units: list[Unit]
+
+
+@dataclass(slots=True)
+class Census:
+    """What passed by while a plan was read: numbers of documents, chunks and units by strategy.
+
+    `unreadable` holds the first few that were left out, `unreadable_ids` the ids of all; `report` gets every one.
+    """
+
+    num_documents: int = 0
+    num_chunks: int = 0
+    units: Counter[str] = field(default_factory=Counter)
+    num_unreadable: int = 0
+    unreadable: list[Unreadable] = field(default_factory=list)
+    unreadable_ids: set[str] = field(default_factory=set)
+    report: Callable[[Unreadable], None] | None = None
+
+    def skip(self, row: Unreadable) -> None:
+        """Count what could not be read."""
+        self.num_unreadable += 1
+        self.unreadable_ids.add(row.document_id)
+        if len(self.unreadable) < MAX_SHOWN:
+            self.unreadable.append(row)
+        if self.report:
+            self.report(row)
+
+    def describe_unreadable(self) -> list[str]:
+        """A line for each of the first, and one for the rest."""
+        lines = [f"skipped: {row.error}" for row in self.unreadable]
+        more = self.num_unreadable - len(lines)
+        return [*lines, f"and {more} more that cannot be read"] if more else lines
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What the ids of a strategy's units hash besides their chunk."""
+
+    strategy: str
+    num_rounds: int
+    parts: tuple[str, ...]
 
 
 def make_plan(settings: AugmentFile, base: Path) -> Plan:
-    """Read and split the documents and list every unit; nothing is written and no engine starts.
+    """Check the settings, and find templates and model; no document is read and no engine starts.
 
     Paths of inputs are relative to `base`, the pipeline file's folder; `out` is relative to the current
     folder.
@@ -46,12 +89,8 @@ def make_plan(settings: AugmentFile, base: Path) -> Plan:
     check_names(options.filters)
     folder = base / options.prompts if options.prompts else None
     templates = load_templates(chosen, folder)
-    documents, skipped = read_documents(options.documents, base)
     model = find_model(settings.model) if ENGINES[options.engine.kind].needs_model else None
-    count = token_counter(model)
-    chunks = [c for document in documents for c in split_document(document, options.chunks, count)]
-    units = [unit for chunk in chunks for unit in plan_units(chunk, settings, templates, model)]
-    return Plan(settings, Path(settings.out), model, templates, documents, skipped, chunks, units)
+    return Plan(settings, base, Path(settings.out), model, templates)
 
 
 def load_templates(strategies: Iterable[str], folder: Path | None) -> dict[str, Template]:
@@ -79,18 +118,46 @@ def check_budget(options: Augment) -> None:
         )
 
 
-def plan_units(
-    chunk: Chunk, settings: AugmentFile, templates: dict[str, Template], model: ModelFolder | None
-) -> list[Unit]:
-    """The chunk's units: every strategy, every round."""
+def iterate_units(plan: Plan, census: Census | None = None) -> Iterator[list[Unit]]:
+    """The units of one chunk after the other, in document order, counted in `census`.
+
+    Raises DocumentError as `iterate_documents` does, when the document's turn comes.
+    """
+    census = census or Census()
+    recipes = list_recipes(plan)
+    count = token_counter(plan.model)
+    for document in iterate_documents(plan.settings.augment.documents, plan.base):
+        if not isinstance(document, Document):
+            census.skip(document)
+            continue
+        census.num_documents += 1
+        for chunk in split_document(document, plan.settings.augment.chunks, count):
+            census.num_chunks += 1
+            census.units.update({recipe.strategy: recipe.num_rounds for recipe in recipes})
+            yield plan_chunk(chunk, recipes)
+
+
+def list_recipes(plan: Plan) -> list[Recipe]:
+    """One recipe per chosen strategy: its options, templates, and what all strategies share."""
+    settings, model = plan.settings, plan.model
     shared = [settings.augment.engine.kind, settings.augment.sampling.model_dump_json(), f"{settings.seed}"]
     shared += [model.name, model.revision] if model else []
-    units = []
+    recipes = []
     for name, options in settings.augment.chosen_strategies().items():
-        prompts = [templates[t].hash for t in STRATEGIES[name].templates]
-        parts = [chunk.document_id, f"{chunk.start}", chunk.topic, chunk.text, name]
-        parts += [options.model_dump_json(exclude={"rounds"}), *prompts, *shared]
-        units += [Unit(content_id(*parts, f"{r}"), chunk, name, r) for r in range(options.rounds)]
+        prompts = [plan.templates[t].hash for t in STRATEGIES[name].templates]
+        parts = (options.model_dump_json(exclude={"rounds"}), *prompts, *shared)
+        recipes.append(Recipe(name, options.rounds, parts))
+    return recipes
+
+
+def plan_chunk(chunk: Chunk, recipes: list[Recipe]) -> list[Unit]:
+    """The chunk's units: every strategy, every round. What they share is hashed once."""
+    units = []
+    said = extend_hash(blake2b(digest_size=16), chunk.document_id, f"{chunk.start}", chunk.topic, chunk.text)
+    for recipe in recipes:
+        asked = extend_hash(said, recipe.strategy, *recipe.parts)
+        ids = (extend_hash(asked, f"{r}").hexdigest() for r in range(recipe.num_rounds))
+        units += [Unit(unit_id, chunk, recipe.strategy, r) for r, unit_id in enumerate(ids)]
     return units
 
 

@@ -6,11 +6,16 @@ from hashlib import blake2b
 
 def content_id(*parts: str) -> str:
     """Hash of texts, 32 hex digits; part borders count, so ("ab", "c") and ("a", "bc") differ."""
-    digest = blake2b(digest_size=16)
+    return extend_hash(blake2b(digest_size=16), *parts).hexdigest()
+
+
+def extend_hash(start: blake2b, *parts: str) -> blake2b:
+    """The hash of what `start` has seen and `parts` after it; `start` stays as it is."""
+    digest = start.copy()
     for part in parts:
         data = part.encode("utf-8", "surrogatepass")
         digest.update(len(data).to_bytes(8, "big") + data)
-    return digest.hexdigest()
+    return digest
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,18 @@
       dataset_dict.json, README.md     what load_from_disk and load_dataset read first
       train/    state.json, data-*.arrow     kept notes
       rejected/ state.json, data-*.arrow     rejected notes with their reason, same schema
-      .staging/                              shards that no state.json lists yet
+      .staging/ piece-*.arrow                finished units that are in no shard yet
 
-A commit is one pair of shards with the same name, one in each split, so that a unit's rows enter together:
+Many small pieces become few large shards. A piece holds all rows of some units and appears whole (written, fsynced,
+renamed): it is safe from then on. A commit turns pieces into one pair of shards with the same name, one in each split,
+so that a unit's rows enter together:
 1. write both below `.staging`, fsync;
 2. rename both into their split;
-3. rewrite `rejected/state.json`, then `train/state.json`, each by temp + rename.
-`train/state.json` is the commit point: on open, `rejected` is set to its names, all other shards are removed.
+3. rewrite `rejected/state.json`, then `train/state.json`, each by temp + rename;
+4. remove the pieces.
+`train/state.json` is the commit point: on open, `rejected` is set to its names and all other shards are removed;
+then `recover` commits the pieces whose units are in no shard. As a commit waits for a thirty-second of what the
+dataset holds already, a dataset of n notes has some 32 ln n shards, or n / 50,000 where that is more.
 """
 
 import json
@@ -18,18 +23,24 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from augment.digests import Digests, pack_ids
 from augment.errors import DatasetError
 
 SPLITS = ("train", "rejected")
 STAGING = ".staging"
 EMPTY = "data-empty.arrow"
+SUPERSEDED = "superseded"
+GROWTH = 32  # a commit waits for 1/32 of the rows that the dataset holds,
+MIN_BATCH_ROWS = 1000
+MAX_SHARD_ROWS = 50_000  # but never for more than this many
 
 SCHEMA = pa.schema(
     [
@@ -64,6 +75,7 @@ SCHEMA = pa.schema(
     ]
 )
 Row = dict[str, Any]
+Judge = Callable[[pa.Table], pa.Table]  # may reject rows on their way into a shard
 
 CARD = """---
 configs:
@@ -82,13 +94,20 @@ model and sampling.
 """
 
 
-def write_table(table: pa.Table, path: Path) -> None:
-    """Write an Arrow IPC stream (the file format breaks load_from_disk) and fsync it."""
+@contextmanager
+def open_shard(path: Path) -> Iterator[Any]:
+    """A writer of an Arrow IPC stream (the file format breaks load_from_disk), fsynced at the end."""
     with path.open("wb") as stream:
-        with pa.ipc.new_stream(stream, table.schema) as writer:
-            writer.write_table(table)
+        with pa.ipc.new_stream(stream, SCHEMA) as writer:
+            yield writer
         stream.flush()
         os.fsync(stream.fileno())
+
+
+def write_table(table: pa.Table, path: Path) -> None:
+    """Write one whole shard."""
+    with open_shard(path) as writer:
+        writer.write_table(table)
 
 
 def read_table(path: Path) -> pa.Table:
@@ -143,12 +162,52 @@ def read_rows(folder: Path, split: str, columns: Sequence[str] | None = None) ->
 
 
 def stage_rows(folder: Path, rows: Sequence[Row]) -> str:
-    """Write rows as a pair of staged shards, kept and rejected; returns the name to commit."""
-    name = f"data-{uuid.uuid4().hex}.arrow"
-    for split, verdict in zip(SPLITS, ("kept", "rejected"), strict=True):
-        table = pa.Table.from_pylist([row for row in rows if row["verdict"] == verdict], schema=SCHEMA)
-        write_table(table, folder / STAGING / f"{split}-{name}")
+    """Write all rows of some units as a staged piece, whole or not at all; returns the name to commit."""
+    name = f"piece-{uuid.uuid4().hex}.arrow"
+    temporary = folder / STAGING / f".{name}"
+    write_table(pa.Table.from_pylist(list(rows), schema=SCHEMA), temporary)
+    os.replace(temporary, folder / STAGING / name)
     return name
+
+
+def staged_pieces(folder: Path) -> list[str]:
+    """Names of the pieces that wait for a commit, oldest first."""
+    files = sorted((path.stat().st_mtime_ns, path.name) for path in (folder / STAGING).glob("piece-*.arrow"))
+    return [name for _, name in files]
+
+
+def is_store(folder: Path) -> bool:
+    """Whether the folder holds a dataset of notes."""
+    return (folder / "train" / "state.json").exists()
+
+
+def finished_units(folder: Path) -> Digests:
+    """Ids of the units whose rows are in the dataset, superseded ones left out; nothing is written."""
+    done = Digests()
+    for split in SPLITS if is_store(folder) else ():
+        for name in listed_shards(folder, split):
+            done.add(living_units(read_table(folder / split / name)))
+    return done
+
+
+def living_units(table: pa.Table) -> Any:
+    """Packed ids of the units of these rows, superseded rows left out."""
+    alive = table["unit_id"].filter(pc.not_equal(table["reason"], SUPERSEDED))
+    return pack_ids(alive.unique().to_pylist())
+
+
+def reject_rows(table: pa.Table, wrong: Any, reason: str) -> pa.Table:
+    """The table with the rows where `wrong` (a Boolean per row) holds rejected for this reason."""
+    mask = pa.array(wrong)
+    for column, value in (("verdict", "rejected"), ("reason", reason)):
+        place = table.schema.get_field_index(column)
+        table = table.set_column(place, table.schema.field(column), pc.if_else(mask, value, table[column]))
+    return table
+
+
+def keep_all(table: pa.Table) -> pa.Table:
+    """The table as it is."""
+    return table
 
 
 class NoteStore:
@@ -156,32 +215,70 @@ class NoteStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        if not (folder / "train" / "state.json").exists():
+        if not is_store(folder):
             create_store(folder)
         self.names = listed_shards(folder, "train")
         check_columns(folder)
         self.repair()
+        self.num_rows: int = sum(read_table(folder / s / name).num_rows for s in SPLITS for name in self.names)
 
     def repair(self) -> None:
-        """Make both splits list the shards of `train/state.json`, and remove all others."""
+        """Make both splits list the shards of `train/state.json`; remove other shards and half-written files."""
         write_json(state_of(self.names), self.folder / "rejected" / "state.json")
         staging = self.folder / STAGING
         staging.mkdir(exist_ok=True)
+        listed = set(self.names)
         for split in SPLITS:
             for path in [
                 *(self.folder / split).glob("*.arrow"),
                 *(self.folder / split).glob(".state.json.*"),
             ]:
-                if path.name not in self.names:
+                if path.name not in listed:
                     path.unlink()
         for path in staging.iterdir():
+            if not path.name.startswith("piece-"):
+                path.unlink()
+
+    def recover(self, judge: Judge) -> None:
+        """Commit the pieces that a killed writer left, without the units that are in the dataset already."""
+        if not (names := staged_pieces(self.folder)):
+            return
+        done = finished_units(self.folder)
+
+        def judge_new(table: pa.Table) -> pa.Table:
+            ids = pack_ids(table["unit_id"].to_pylist())
+            new = ~done.contains(ids)
+            done.add(ids)
+            return judge(table.filter(pa.array(new)))
+
+        self.commit(*names, judge=judge_new)
+
+    def discard_staged(self) -> None:
+        """Remove the pieces of blocks that were done twice, as when an actor died after it had staged one."""
+        for name in staged_pieces(self.folder):
+            (self.folder / STAGING / name).unlink()
+
+    def commit(self, *pieces: str, judge: Judge = keep_all) -> None:
+        """Add staged pieces to the dataset as one pair of shards, each piece after `judge` has seen it."""
+        paths = [self.folder / STAGING / piece for piece in pieces]
+        name = self.write_pair(judge(read_table(path)) for path in paths)
+        self.publish([*self.names, name])
+        for path in paths:
             path.unlink()
 
-    def commit(self, name: str) -> None:
-        """Add a staged pair of shards to the dataset."""
-        for split in SPLITS:
-            os.replace(self.folder / STAGING / f"{split}-{name}", self.folder / split / name)
-        self.publish([*self.names, name])
+    def write_pair(self, tables: Iterable[pa.Table]) -> str:
+        """Write rows as a pair of shards, kept and rejected, that no state.json lists yet; returns their name."""
+        name = f"data-{uuid.uuid4().hex}.arrow"
+        paths = {split: self.folder / STAGING / f"{split}-{name}" for split in SPLITS}
+        with open_shard(paths["train"]) as kept, open_shard(paths["rejected"]) as rejected:
+            for table in merge_small(tables):
+                is_kept = pc.equal(table["verdict"], "kept")
+                kept.write_table(table.filter(is_kept))
+                rejected.write_table(table.filter(pc.invert(is_kept)))
+                self.num_rows += table.num_rows
+        for split in reversed(SPLITS):
+            os.replace(paths[split], self.folder / split / name)
+        return name
 
     def publish(self, names: list[str]) -> None:
         """Make `names` the shards of both splits; `train` last."""
@@ -189,42 +286,45 @@ class NoteStore:
             write_json(state_of(names), self.folder / split / "state.json")
         self.names = names
 
-    def finished_units(self) -> set[str]:
-        """Ids of the units whose rows are in the dataset, superseded ones left out."""
-        done: set[str] = set()
-        for split in SPLITS:
-            for name in self.names:
-                table = read_table(self.folder / split / name)
-                alive = table.filter(pc.not_equal(table["reason"], "superseded"))
-                done.update(alive["unit_id"].unique().to_pylist())
-        return done
+    def commit_size(self) -> int:
+        """Rows that a commit should wait for, so that the number of shards stays small."""
+        return min(max(1, self.num_rows // GROWTH), MAX_SHARD_ROWS)
 
-    def supersede(self, planned: set[str]) -> int:
-        """Move kept notes of units outside `planned` to `rejected`, reason `superseded`; returns how many."""
+    def supersede(self, stale: Digests, spared: Set[str] = frozenset()) -> int:
+        """Move kept notes of these units to `rejected`, reason `superseded`; returns how many.
+
+        Those of `spared` documents stay: a file that cannot be read today did not change what was learned from it.
+        """
         moved = 0
-        for name in list(self.names):
-            rows = [r for split in SPLITS for r in read_table(self.folder / split / name).to_pylist()]
-            stale = [r for r in rows if r["unit_id"] not in planned and r["reason"] != "superseded"]
-            if not stale:
-                continue
-            for row in stale:
-                moved += row["verdict"] == "kept"
-                row.update(verdict="rejected", reason="superseded")
-            self.replace(name, rows)
+        for name in list(self.names) if len(stale) else ():
+            table = pa.concat_tables([read_table(self.folder / split / name) for split in SPLITS])
+            living = pc.not_equal(table["reason"], SUPERSEDED).to_numpy()
+            wrong = stale.contains(pack_ids(table["unit_id"].to_pylist())) & living
+            wrong &= ~pc.is_in(table["document_id"], pa.array(sorted(spared), pa.string())).to_numpy()
+            if wrong.any():
+                moved += int((wrong & pc.equal(table["verdict"], "kept").to_numpy()).sum())
+                self.replace(name, reject_rows(table, wrong, SUPERSEDED))
         return moved
 
-    def replace(self, old: str, rows: Sequence[Row]) -> None:
+    def replace(self, old: str, table: pa.Table) -> None:
         """Swap one committed pair of shards for another with these rows."""
-        new = stage_rows(self.folder, rows)
-        for split in SPLITS:
-            os.replace(self.folder / STAGING / f"{split}-{new}", self.folder / split / new)
+        self.num_rows -= table.num_rows
+        new = self.write_pair([table])
         self.publish([new if name == old else name for name in self.names])
         for split in SPLITS:
             (self.folder / split / old).unlink()
 
-    def kept_keys(self, key: Any) -> set[str]:
-        """`key(row)` of every kept row, for finding duplicates."""
-        return {key(row) for row in read_rows(self.folder, "train", ["document_id", "text"])}
+
+def merge_small(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """The same rows in tables of at least MIN_BATCH_ROWS, the last excepted: readers pay for every batch."""
+    waiting: list[pa.Table] = []
+    for table in tables:
+        waiting.append(table)
+        if sum(part.num_rows for part in waiting) >= MIN_BATCH_ROWS:
+            yield pa.concat_tables(waiting).combine_chunks()
+            waiting = []
+    if waiting:
+        yield pa.concat_tables(waiting).combine_chunks()
 
 
 def check_columns(folder: Path) -> None:

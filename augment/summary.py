@@ -2,80 +2,132 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass
 
 from rich.console import Console
 from rich.table import Table
 
+from augment.digests import Digests, pack_ids
 from augment.documents import TABLE
 from augment.generate import Outcome
-from augment.plan import Plan
-from augment.records import Unit
-from augment.shards import SPLITS, count_rows, listed_shards, read_rows, read_table
+from augment.plan import PROMPT_TOKENS, Census, Plan, iterate_units
+from augment.prices import Prices
+from augment.progress import PROGRESS
+from augment.shards import finished_units
+from augment.yields import Yield, sum_all, sum_dataset
 
-MAX_SHOWN = 5  # unreadable files
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Tokens that a number of units will take; `is_measured` where their strategies have finished units."""
+
+    prompt_tokens: float
+    completion_tokens: float
+    is_measured: bool
 
 
 def print_plan(plan: Plan, console: Console) -> None:
-    """Units done and to do by strategy, and an estimate of tokens and time."""
-    done = finished_units(plan.out / "notes")
-    todo = [unit for unit in plan.units if unit.id not in done]
-    console.print(f"{len(plan.documents)} documents, {len(plan.chunks)} chunks, {len(plan.units)} units")
-    for row in plan.skipped[:MAX_SHOWN]:
-        console.print(f"unreadable: {row.error}", markup=False, soft_wrap=True)
-    if len(plan.skipped) > MAX_SHOWN:
-        console.print(f"and {len(plan.skipped) - MAX_SHOWN} more unreadable files or rows; a run lists all of them")
+    """Units done and to do by strategy, and an estimate of tokens, time and price."""
+    census, waiting, num_stale = count_units(plan)
+    console.print(f"{census.num_documents} documents, {census.num_chunks} chunks, {census.units.total()} units")
+    for line in census.describe_unreadable():
+        console.print(line, markup=False, soft_wrap=True)
     table = Table("strategy", "units", "done", "to do")
-    waiting = Counter(unit.strategy for unit in todo)
-    for name, units in Counter(unit.strategy for unit in plan.units).items():
-        table.add_row(name, f"{units}", f"{units - waiting[name]}", f"{waiting[name]}")
+    for name, number in census.units.items():
+        table.add_row(name, f"{number}", f"{number - waiting.units[name]}", f"{waiting.units[name]}")
     console.print(table)
-    console.print(estimate(plan, todo))
+    if num_stale:
+        console.print(f"{num_stale} finished units are of no unit of this plan: a run moves their notes to `rejected`")
+    for line in describe_estimate(plan, estimate_tokens(plan, waiting)):
+        console.print(line)
 
 
-def finished_units(folder: Path) -> set[str]:
-    """Units in the dataset, read without opening it for writing."""
-    if not (folder / "train" / "state.json").exists():
-        return set()
-    columns = ["unit_id", "reason"]
-    tables = [read_table(folder / s / n).select(columns) for s in SPLITS for n in listed_shards(folder, s)]
-    return {r["unit_id"] for t in tables for r in t.to_pylist() if r["reason"] != "superseded"}
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What is to do, by strategy: units, and the requests that they make at most."""
+
+    units: Counter[str]
+    calls: Counter[str]
 
 
-def estimate(plan: Plan, todo: Sequence[Unit]) -> str:
-    """Tokens at most, and minutes at the speed of the last run in this folder."""
+def count_units(plan: Plan) -> tuple[Census, Waiting, int]:
+    """What is planned, what is to do, and the number of finished units that are not planned."""
+    census, waiting, planned = Census(), Waiting(Counter(), Counter()), Digests()
     options = plan.settings.augment.chosen_strategies()
-    calls = sum(options[unit.strategy].count_calls(unit.chunk) for unit in todo)
-    tokens = calls * plan.settings.augment.sampling.max_tokens
-    text = f"to write: at most {tokens:,} tokens"
-    last = plan.out / "generation.json"
-    if not last.exists():
-        return f"{text}; time unknown before a first run in {plan.out}"
-    tally = json.loads(last.read_text(encoding="utf-8"))
-    speed = tally["completion_tokens"] / max(tally["seconds"], 1e-9)
-    return f"{text}, {tokens / max(speed, 1e-9) / 60:.1f} minutes at the last run's {speed:.0f} tokens/s"
+    finished = finished_units(plan.out / "notes")
+    for units in iterate_units(plan, census):
+        ids = pack_ids([unit.id for unit in units])
+        done = finished.contains(ids)
+        planned.add(ids[done])
+        for unit in (unit for unit, is_done in zip(units, done, strict=True) if not is_done):
+            waiting.units[unit.strategy] += 1
+            waiting.calls[unit.strategy] += options[unit.strategy].count_calls(unit.chunk)
+    return census, waiting, len(finished) - len(planned)
+
+
+def estimate_tokens(plan: Plan, waiting: Waiting) -> Estimate:
+    """By strategy the mean of its finished units in this folder; the most it can take where there are none."""
+    options, yields = plan.settings.augment, sum_dataset(plan.out / "notes")
+    prompt, completion, is_measured = 0.0, 0.0, True
+    for name, number in waiting.units.items():
+        if (known := yields.get(name)) and known.units:
+            prompt += number * known.prompt_tokens / known.units
+            completion += number * known.completion_tokens / known.units
+        else:
+            calls = waiting.calls[name]
+            prompt += calls * (options.chunks.max_tokens + PROMPT_TOKENS)
+            completion += calls * options.sampling.max_tokens
+            is_measured = False
+    return Estimate(prompt, completion, is_measured)
+
+
+def describe_estimate(plan: Plan, estimate: Estimate) -> list[str]:
+    """Lines with tokens, time at the speed of the last run in this folder, and price where one is set."""
+    prompt, completion = estimate.prompt_tokens, estimate.completion_tokens
+    bound = "about" if estimate.is_measured else "at most"
+    lines = [f"to read: {bound} {prompt:,.0f} tokens, to write: {bound} {completion:,.0f} tokens"]
+    last = plan.out / PROGRESS
+    tally = json.loads(last.read_text(encoding="utf-8")) if last.is_file() else {}
+    if speed := tally.get("completion_tokens", 0) / max(tally.get("seconds", 0), 1e-9):
+        lines.append(f"time: {completion / speed / 60:.1f} minutes at the last run's {speed:.0f} tokens/s")
+    else:
+        lines.append(f"time: unknown before a first run in {plan.out}")
+    prices: Prices = plan.settings.augment.engine.prices
+    if prices != Prices():
+        lines.append(f"price: {bound} {prices.cost(prompt, completion):,.2f}")
+    return lines
 
 
 def print_outcome(outcome: Outcome, console: Console) -> None:
-    """Notes kept, notes rejected by reason, speed, and where the dataset is."""
+    """Notes kept and rejected by strategy and by reason, speed, and where the dataset is."""
     tally = outcome.tally
+    for line in outcome.census.describe_unreadable():
+        console.print(line, markup=False, soft_wrap=True)
+    if outcome.census.num_unreadable:
+        console.print(f"all that cannot be read: {outcome.folder.with_name(TABLE)}", markup=False, soft_wrap=True)
     if outcome.finished_before:
         console.print(f"{outcome.finished_before} units were finished before and are kept")
     if outcome.superseded:
         console.print(f"{outcome.superseded} notes belong to no unit of this plan: moved to `rejected` as superseded")
-    kept = sum(1 for _ in read_rows(outcome.folder, "train", ["unit_id"]))
-    reasons = count_rows(read_rows(outcome.folder, "rejected", ["reason"]), "reason")
-    table = Table("notes", "number", title=None)
-    table.add_row("kept", f"{kept}")
-    for reason, number in reasons.items():
-        table.add_row(f"rejected: {reason}", f"{number}")
-    console.print(table)
+    print_yields(sum_dataset(outcome.folder), console)
     if tally.units:
         speed = tally.completion_tokens / max(tally.seconds, 1e-9)
         console.print(f"{tally.completion_tokens:,} tokens in {tally.seconds:.0f} s, {speed:.0f} tokens/s")
-    if outcome.num_unreadable:
-        table_path = outcome.folder.with_name(TABLE)
-        text = f"{outcome.num_unreadable} files or rows could not be read and were left out: {table_path}"
-        console.print(text, markup=False, soft_wrap=True)
     console.print(f"dataset: {outcome.folder}", soft_wrap=True)
+
+
+def print_yields(yields: dict[str, Yield], console: Console) -> None:
+    """By strategy: notes kept and rejected, and what a kept note took to write; by reason what was rejected."""
+    table = Table("strategy", "units", "notes kept", "rejected", "kept", "tokens per kept note")
+    for name, y in yields.items():
+        share = y.kept / max(y.kept + y.rejected, 1)
+        tokens = f"{y.completion_tokens / y.kept:.0f}" if y.kept else "-"
+        table.add_row(name, f"{y.units}", f"{y.kept}", f"{y.rejected}", f"{share:.0%}", tokens)
+    console.print(table)
+    total = sum_all(yields)
+    table = Table("rejected", "notes")
+    for reason, number in [*total.reasons.most_common(), ("superseded", total.superseded)]:
+        if number:
+            table.add_row(reason, f"{number}")
+    if table.row_count:
+        console.print(table)

@@ -7,6 +7,10 @@ from types import ModuleType
 
 import pytest
 
+from augment.config import AugmentFile
+from augment.plan import iterate_units, make_plan
+from augment.settings import load_settings
+
 FOLDER = Path(__file__).parent.parent / "benchmarks"
 
 
@@ -64,3 +68,14 @@ def test_passage_facts_have_twelve_candidates_and_are_asked_in_another_form() ->
         assert not any(told.startswith(asked) for told in fact.told() for asked in fact.asked().values())
     with pytest.raises(ValueError, match="hold 20 such answers, not 21"):
         squad.read_facts(passages, 21, lambda answer: ord(answer[0]))
+
+
+def test_the_corpus_of_the_scale_benchmark_plans_the_units_it_says(tmp_path: Path) -> None:
+    units = load("units")
+    units.write_documents(tmp_path / "documents", first=998, count=4)
+    (tmp_path / "pipeline.yaml").write_text(units.PIPELINE.format(out=tmp_path / "out", actors=1))
+    plan = make_plan(load_settings(tmp_path / "pipeline.yaml", [], AugmentFile), tmp_path)
+    chunks = list(iterate_units(plan))
+    assert len(chunks) == 4 * units.CHUNKS_PER_DOCUMENT and {len(c) for c in chunks} == {units.UNITS_PER_CHUNK}
+    assert len({unit.id for units in chunks for unit in units}) == 4 * 40
+    assert len({units[0].chunk.text for units in chunks}) == len(chunks)

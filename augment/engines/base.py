@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Protocol
 from pydantic import Field
 
 from augment.models import ModelFolder
+from augment.prices import Prices
 from augment.records import Message, Reply
 from augment.settings import Settings
 
@@ -45,6 +46,7 @@ class VllmEngine(Settings):
     gpus_per_actor: float = Field(default=0, ge=0)
     kv_cache_gib: int = Field(default=2, ge=1)
     options: dict[str, Any] = Field(default_factory=dict)
+    prices: Prices = Prices()
 
 
 class EchoEngine(Settings):
@@ -58,6 +60,7 @@ class EchoEngine(Settings):
     fail_on: list[str] = Field(default_factory=list)
     refuse_on: list[str] = Field(default_factory=list)
     truncate_on: list[str] = Field(default_factory=list)
+    prices: Prices = Prices()
 
 
 EngineSettings = Annotated[VllmEngine | EchoEngine, Field(discriminator="kind")]

@@ -1,6 +1,7 @@
 """Rejects a note that repeats its chunk instead of saying it anew."""
 
 import re
+from functools import lru_cache
 
 from augment.filters.base import Filters
 from augment.records import Chunk, Note
@@ -11,7 +12,13 @@ SEQUENCE = 8
 def copy(note: Note, chunk: Chunk, options: Filters) -> bool:
     """Whether more than `max_copy_share` of the note's 8-word sequences stand in the chunk."""
     ours = sequences(note.text)
-    return bool(ours) and len(ours & sequences(chunk.text)) / len(ours) > options.max_copy_share
+    return bool(ours) and len(ours & chunk_sequences(chunk.text)) / len(ours) > options.max_copy_share
+
+
+@lru_cache(maxsize=256)
+def chunk_sequences(text: str) -> frozenset[tuple[str, ...]]:
+    """Those of a chunk, kept for the next note: a chunk's units come one after the other."""
+    return frozenset(sequences(text))
 
 
 def sequences(text: str) -> set[tuple[str, ...]]:

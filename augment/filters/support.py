@@ -1,6 +1,7 @@
 """Rejects a note with a name or a number that its chunk does not have."""
 
 import re
+from functools import lru_cache
 
 from augment.filters.base import Filters
 from augment.records import Chunk, Note
@@ -11,8 +12,14 @@ SENTENCE_START = re.compile(r"(?:^|[.!?:]\s+|[\n\"“(]\s*)[\W_]*\Z")
 
 def unsupported(note: Note, chunk: Chunk, options: Filters) -> bool:
     """Whether a number of the note, or a capitalised word inside a sentence, occurs in neither title nor chunk."""
-    known = {stem(word) for word in WORD.findall(f"{chunk.topic} {chunk.text}")}
+    known = known_words(f"{chunk.topic} {chunk.text}")
     return any(stem(word) not in known for word in claims(note.text))
+
+
+@lru_cache(maxsize=256)
+def known_words(source: str) -> frozenset[str]:
+    """The stems of a source's words; a chunk's units come one after the other."""
+    return frozenset(stem(word) for word in WORD.findall(source))
 
 
 def claims(text: str) -> list[str]:

@@ -43,11 +43,11 @@ def nothing(folder: Path) -> None:
 
 
 def binary(folder: Path) -> None:
-    (folder / "docs" / "b.txt").write_bytes(b"\x00\xff" * 99)
+    (folder / "docs" / "0.txt").write_bytes(b"\x00\xff" * 99)
 
 
 def one_word(folder: Path) -> None:
-    (folder / "docs" / "b.md").write_text("word")
+    (folder / "docs" / "0.md").write_text("word")
 
 
 @pytest.mark.parametrize(
@@ -58,8 +58,8 @@ def one_word(folder: Path) -> None:
         ("--set augment.strategies={{}}", nothing, "names no strategy"),
         ("--set augment.documents.path=empty", nothing, "no file in"),
         ("--set augment.documents.path=nowhere", nothing, "no folder or file"),
-        ("--set augment.documents.on_unreadable=stop", binary, "b.txt"),
-        ("--set augment.documents.on_unreadable=stop", one_word, "b.md has 1 words"),
+        ("--set augment.documents.on_unreadable=stop", binary, "0.txt"),
+        ("--set augment.documents.on_unreadable=stop", one_word, "0.md has 1 words"),
         ("--set augment.documents.include=[../*.md]", nothing, "may not leave the documents folder"),
         ("--set augment.documents.include=[/a.md]", nothing, "relative to the documents folder"),
         ("--set augment.documents.path=docs/*/../../*.md", nothing, "may not leave the documents folder"),

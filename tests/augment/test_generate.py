@@ -7,8 +7,10 @@ from pathlib import Path
 
 from filelock import FileLock
 
+import augment
 from augment.shards import count_rows, read_rows
 
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(augment.__file__).parent.parent)}
 PIPELINE = """\
 out: out
 augment:
@@ -25,9 +27,9 @@ def add_document(folder: Path, name: str) -> None:
     (folder / "docs" / f"{name}.md").write_text(text)
 
 
-def run_augment(folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [str(Path(sys.executable).with_name("augment")), "run", "pipeline.yaml"]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=240, env={**os.environ})
+def run_augment(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "augment.cli", "run", "pipeline.yaml", *options]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=240, env=ENVIRONMENT)
 
 
 def test_a_run_keeps_rejects_and_resumes(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The dataset of notes opens with every loader, and a killed writer loses and doubles nothing."""
 
+import math
 import random
 import signal
 import subprocess
@@ -12,27 +13,62 @@ import datasets
 import pyarrow as pa
 import pytest
 
+from augment.digests import Digests, pack_ids
 from augment.errors import DatasetError
-from augment.shards import SCHEMA, SPLITS, STAGING, NoteStore, Row, listed_shards, read_rows, stage_rows
+from augment.shards import (
+    GROWTH,
+    SCHEMA,
+    SPLITS,
+    STAGING,
+    NoteStore,
+    Row,
+    finished_units,
+    keep_all,
+    listed_shards,
+    read_rows,
+    read_table,
+    stage_rows,
+    staged_pieces,
+)
 
 TOKENS, TOPS, SCORES = SCHEMA.field("token_ids").type, SCHEMA.field("top_ids").type, SCHEMA.field("top_logprobs").type
 
 LOOP = """
 import sys
 from pathlib import Path
-from augment.shards import SCHEMA
-from augment.shards import NoteStore, stage_rows
+from augment.commit import open_store
+from augment.digests import pack_ids
+from augment.shards import SCHEMA, finished_units, stage_rows
 def make_row(i, verdict="kept"):
     kinds = {"string": f"text {i}", "int64": i}
     row = {f.name: kinds.get(str(f.type), []) for f in SCHEMA}
-    return row | {"unit_id": f"u{i}", "note_id": f"u{i} {verdict}", "verdict": verdict, "reason": ""}
-store = NoteStore(Path(sys.argv[1]))
-done = store.finished_units()
+    return row | {"unit_id": f"{i:032x}", "note_id": f"u{i} {verdict}", "verdict": verdict, "reason": ""}
+store = open_store(Path(sys.argv[1]))
+done = finished_units(store.folder)
 print("ready", flush=True)
+pieces = []
 for i in range(int(sys.argv[2])):
-    if f"u{i}" not in done:
-        store.commit(stage_rows(store.folder, [make_row(i), make_row(i, "rejected")]))
+    if not done.contains(pack_ids([f"{i:032x}"]))[0]:
+        pieces.append(stage_rows(store.folder, [make_row(i), make_row(i, "rejected")]))
+        if len(pieces) == 3:
+            store.commit(*pieces)
+            pieces = []
+store.commit(*pieces)
 """
+
+
+def unit_id(i: int) -> str:
+    return f"{i:032x}"
+
+
+def digests(*numbers: int) -> Digests:
+    found = Digests()
+    found.add(pack_ids([unit_id(i) for i in numbers]))
+    return found
+
+
+def finished(folder: Path) -> list[int]:
+    return [i for i in range(20) if finished_units(folder).contains(pack_ids([unit_id(i)]))[0]]
 
 
 def make_row(i: int, verdict: str = "kept") -> Row:
@@ -45,7 +81,7 @@ def make_row(i: int, verdict: str = "kept") -> Row:
     }
     row: Row = {f.name: values[f.type] for f in SCHEMA}
     reason = "" if verdict == "kept" else "copy"
-    return row | {"unit_id": f"u{i}", "note_id": f"u{i} {verdict}", "verdict": verdict, "reason": reason}
+    return row | {"unit_id": unit_id(i), "note_id": f"u{i} {verdict}", "verdict": verdict, "reason": reason}
 
 
 def commit(store: NoteStore, *numbers: int) -> None:
@@ -77,7 +113,7 @@ def test_every_loader_sees_the_same_rows_and_types(tmp_path: Path) -> None:
             for loaded in (from_disk, from_folder, from_arrow):
                 assert by_note(loaded[split]) == expected
                 assert loaded[split].features.arrow_schema.remove_metadata() == SCHEMA
-    assert [r["unit_id"] for r in read_rows(folder, "train")] == ["u1", "u2", "u3"]
+    assert [r["unit_id"] for r in read_rows(folder, "train")] == [unit_id(i) for i in (1, 2, 3)]
 
 
 def test_a_shard_without_rows_of_one_kind_keeps_its_types(tmp_path: Path) -> None:
@@ -87,30 +123,47 @@ def test_a_shard_without_rows_of_one_kind_keeps_its_types(tmp_path: Path) -> Non
     assert (len(loaded["train"]), len(loaded["rejected"])) == (1, 0)
 
 
-def test_opening_removes_what_was_not_committed(tmp_path: Path) -> None:
+def test_opening_and_recovering_commits_what_was_staged_once_and_removes_what_was_half_written(tmp_path: Path) -> None:
     store = NoteStore(tmp_path / "notes")
     commit(store, 1)
-    stage_rows(store.folder, [make_row(2)])
-    half = stage_rows(store.folder, [make_row(3)])
-    for split in SPLITS:
-        (store.folder / STAGING / f"{split}-{half}").rename(store.folder / split / half)
+    for i in (1, 2, 2, 3):  # a retried block stages its units twice; 1 was committed before its piece was removed
+        stage_rows(store.folder, [make_row(i), make_row(i, "rejected")])
+    half = store.write_pair([read_table(store.folder / "train" / store.names[-1])])
+    (store.folder / STAGING / ".piece-half.arrow").write_bytes(b"half")
     again = NoteStore(store.folder)
-    assert again.finished_units() == {"u1"}
+    assert finished(store.folder) == [1] and len(staged_pieces(store.folder)) == 4
+    again.recover(keep_all)
+    assert half not in again.names and finished(store.folder) == [1, 2, 3]
     assert not list((store.folder / STAGING).iterdir())
     for split in SPLITS:
         assert sorted(p.name for p in (store.folder / split).glob("*.arrow")) == sorted(again.names)
+        assert sorted(r["unit_id"] for r in read_rows(store.folder, split)) == [unit_id(i) for i in (1, 2, 3)]
 
 
 def test_superseding_moves_rows_and_keeps_the_rest(tmp_path: Path) -> None:
     store = NoteStore(tmp_path / "notes")
     commit(store, 1, 2)
     commit(store, 3)
-    assert store.supersede({"u1", "u3"}) == 1
-    assert store.supersede({"u1", "u3"}) == 0
-    assert store.finished_units() == {"u1", "u3"} == NoteStore(store.folder).finished_units()
-    assert sorted(r["unit_id"] for r in read_rows(store.folder, "train")) == ["u1", "u3"]
-    reasons = sorted((r["unit_id"], r["reason"]) for r in read_rows(store.folder, "rejected"))
-    assert reasons == [("u1", "copy"), ("u2", "superseded"), ("u2", "superseded"), ("u3", "copy")]
+    assert store.supersede(digests(2)) == 1
+    assert store.supersede(digests(2)) == 0
+    assert finished(store.folder) == [1, 3]
+    assert NoteStore(store.folder).num_rows == store.num_rows == 6
+    assert sorted(r["unit_id"] for r in read_rows(store.folder, "train")) == [unit_id(1), unit_id(3)]
+    reasons = sorted((int(r["unit_id"], 16), r["reason"]) for r in read_rows(store.folder, "rejected"))
+    assert reasons == [(1, "copy"), (2, "superseded"), (2, "superseded"), (3, "copy")]
+
+
+def test_the_number_of_shards_grows_with_the_logarithm_of_the_rows(tmp_path: Path) -> None:
+    store = NoteStore(tmp_path / "notes")
+    pieces: list[str] = []
+    for i in range(200):
+        pieces.append(stage_rows(store.folder, [make_row(i)]))
+        if len(pieces) >= store.commit_size():
+            store.commit(*pieces)
+            pieces = []
+    store.commit(*pieces)
+    assert [r["start"] for r in read_rows(store.folder, "train")] == list(range(200))
+    assert len(store.names) < 2 + GROWTH * (2 + math.log(200 / GROWTH))
 
 
 def test_missing_and_broken_datasets_are_errors(tmp_path: Path) -> None:
@@ -145,10 +198,11 @@ def test_kill_minus_9_loses_and_doubles_nothing(tmp_path: Path) -> None:
         process.stdout.close()
         committed = [r["unit_id"] for r in read_rows(folder, "train")]  # readable before any repair
         assert len(committed) == len(set(committed)) and before <= set(committed)
+        assert len(datasets.load_from_disk(str(folder))["train"]) == len(committed)
         before = set(committed)
     assert 0 < len(before) < num_units
     subprocess.run([*command[:-1], f"{len(before) + 5}"], check=True, stdout=subprocess.DEVNULL)
     for split in SPLITS:
         units = [r["unit_id"] for r in read_rows(folder, split)]
-        assert sorted(units) == sorted(f"u{i}" for i in range(len(before) + 5))
+        assert sorted(units) == sorted(unit_id(i) for i in range(len(before) + 5))
     assert len(datasets.load_from_disk(str(folder))["train"]) == len(before) + 5
