@@ -1,6 +1,8 @@
 """The `augment` command: documents to a dataset of notes."""
 
 import asyncio
+import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,6 +15,8 @@ from augment.settings import find_pipeline, load_settings
 
 app = new_app("Turn documents into a dataset of notes about them.")
 File = Annotated[str, typer.Argument(help="A pipeline YAML, or the name of one that ships (quickstart).")]
+
+Run = Annotated[Path, typer.Argument(help="The folder that `augment run` wrote.")]
 
 
 def plan_from(file: str, overrides: list[str] | None) -> Plan:
@@ -55,6 +59,25 @@ def plan(file: File, overrides: Overrides = None, debug: Debug = False) -> None:
     from augment.summary import print_plan
 
     print_plan(plan_from(file, overrides), Console())
+
+
+@app.command()
+@report_errors
+def stats(
+    run: Run,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Show what was kept and rejected, and how varied and faithful the notes are."""
+    from augment.batches import find_notes
+    from augment.statistics.measure import measure_dataset
+    from augment.statistics.terminal import print_statistics
+
+    statistics = measure_dataset(find_notes(run))
+    if as_json:
+        print(json.dumps(statistics.as_json(), indent=2))
+    else:
+        print_statistics(statistics, Console())
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import ray.data
 from filelock import FileLock, Timeout
 from ray.data import ActorPoolStrategy
 
+from augment.card import write_card
 from augment.engines.base import start_engine
 from augment.errors import DatasetError, EngineError
 from augment.filters.duplicate import duplicate_key
@@ -83,6 +84,7 @@ def generate(plan: Plan) -> Outcome:
             done = store.finished_units()
             todo = [unit for unit in plan.units if unit.id not in done]
             tally = commit_all(plan, store, todo) if todo else Tally()
+            write_card(folder, plan.settings)
             return Outcome(folder, len(plan.units) - len(todo), tally, superseded)
     except Timeout:
         raise DatasetError(f"another process writes {plan.out}", "wait for it, or use --set out=FOLDER") from None
