@@ -18,6 +18,7 @@ VARIABLES = {
     "style": "plainly",
     "count": 3,
     "strategy": "List it",
+    "variant": 1,
 }
 
 
@@ -25,7 +26,8 @@ VARIABLES = {
 def test_every_shipped_prompt_renders(name: str) -> None:
     messages = load_template(name).render(**VARIABLES)
     texts = [m.content for m in messages]
-    assert "Pellick is a town." in texts[-1] and not any("{{" in t or "{%" in t or "<<" in t for t in texts)
+    told = "Pellick" if name.startswith("export_") else "Pellick is a town."  # an exported request gives nothing away
+    assert told in texts[-1] and not any("{{" in t or "{%" in t or "<<" in t for t in texts)
     assert [m.role for m in messages] == [("user", "assistant")[i % 2] for i in range(len(messages))]
     assert len(messages) % 2 == 1
 
