@@ -1,12 +1,15 @@
 """The card is read by the Hub's library, keeps the dataset loadable, and no name, text or key gets out of it."""
 
 import itertools
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import datasets
 import pytest
+import yaml
 from huggingface_hub import DatasetCard, DatasetCardData
 from markdown_it import MarkdownIt
 
@@ -116,3 +119,27 @@ def test_no_key_gets_into_the_card(tmp_path: Path, write_notes: Write) -> None:
     for kept in ("max_num_seqs: 8", "https://example.org/v1", "tokenizer_mode: auto", "max_tokens: 400"):
         assert kept in card
     assert shareable({"api_key_env": "SOME_KEY"}) == {"api_key_env": "SOME_KEY"}
+
+
+def test_a_run_ends_with_a_card_of_what_it_wrote(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "a.md").write_text("# Pellick\n\nPellick is the only town on the island of Ossel.\n")
+    augment = {
+        "documents": {"path": "docs"},
+        "engine": {"kind": "echo"},
+        "strategies": {"verbatim": {}},
+        "license": "mit",
+    }
+    (tmp_path / "pipeline.yaml").write_text(yaml.safe_dump({"out": "out", "augment": augment}))
+    command = [
+        sys.executable,
+        "-m",
+        "augment.cli",
+        "run",
+        str(tmp_path / "pipeline.yaml"),
+        "--set",
+        f"out={tmp_path}/out",
+    ]
+    subprocess.run(command, check=True, capture_output=True, timeout=240)
+    card = DatasetCard.load(tmp_path / "out" / "notes" / "README.md")
+    assert card.data.license == "mit" and "| a.md | Pellick | 1 |" in card.text
