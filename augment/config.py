@@ -73,7 +73,10 @@ StrategyOptions: type[BaseModel] = create_model(
 
 
 class Augment(Settings):
-    """How documents become notes. `prompts` is a folder of templates that shadow the shipped ones."""
+    """How documents become notes. `prompts` is a folder of templates that shadow the shipped ones.
+
+    `license` (an SPDX identifier or free text) and `language` (ISO 639 code) of the documents go to the dataset's card.
+    """
 
     documents: Documents
     chunks: Chunks = Chunks()
@@ -83,6 +86,8 @@ class Augment(Settings):
     filters: Filters = Filters()
     prompts: str | None = None
     units_per_shard: int = Field(default=8, ge=1)
+    license: str | None = Field(default=None, min_length=1, max_length=200)
+    language: str | None = Field(default=None, pattern="^[a-z]{2,3}$")
 
     def chosen_strategies(self) -> dict[str, Options]:
         """Options of the strategies that the file names, in the registry's order."""

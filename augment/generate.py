@@ -16,6 +16,7 @@ import ray.data
 from filelock import FileLock, Timeout
 from ray.data import ActorPoolStrategy
 
+from augment.card import write_card
 from augment.commit import Committer, open_store
 from augment.digests import Digests, pack_ids
 from augment.documents import UnreadableTable
@@ -102,6 +103,7 @@ def generate(plan: Plan, resume: Resume = "if_possible", replace: bool = False) 
             store = open_store(folder)
             superseded = store.supersede(work.stale, work.census.unreadable_ids)
             tally = commit_all(plan, store, work) if work.todo.num_units else Tally()
+            write_card(folder, plan.settings)
         finally:
             (plan.out / TODO).unlink(missing_ok=True)
         return Outcome(folder, work.num_finished, tally, superseded, work.census)

@@ -63,7 +63,7 @@ class Vllm:
         return list(template(turns, add_generation_prompt=True, return_dict=True)["input_ids"])
 
     async def generate(self, messages: Sequence[Message], sampling: Sampling) -> Reply:
-        from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind, SamplingParams
 
         ids = self.encode(messages)
         room = self.settings.max_model_len - len(ids)
@@ -73,11 +73,13 @@ class Vllm:
                 f"a prompt of {len(ids)} tokens leaves {room} of {self.settings.max_model_len} for the reply",
                 "lower augment.chunks.max_tokens or augment.sampling.max_tokens, or raise max_model_len",
             )
+        # Only the end is wanted: a reply that wakes this loop at each token takes the engine's cores from it.
         params = SamplingParams(
             temperature=sampling.temperature,
             top_p=sampling.top_p,
             max_tokens=sampling.max_tokens,
             logprobs=sampling.top_logprobs or None,
+            output_kind=RequestOutputKind.FINAL_ONLY,
         )
         final = None
         async for output in self.start().generate({"prompt_token_ids": ids}, params, uuid.uuid4().hex):

@@ -24,6 +24,7 @@ VARIABLES = {
     "exact": "AB-7",
     "kind": "code",
     "questions": "- Where?",
+    "variant": 1,
 }
 
 
@@ -31,7 +32,8 @@ VARIABLES = {
 def test_every_shipped_prompt_renders(name: str) -> None:
     messages = load_template(name).render(**VARIABLES)
     texts = [m.content for m in messages]
-    assert "Pellick is a town." in texts[-1] and not any("{{" in t or "{%" in t or "<<" in t for t in texts)
+    told = "Pellick" if name.startswith("export_") else "Pellick is a town."  # an exported request gives nothing away
+    assert told in texts[-1] and not any("{{" in t or "{%" in t or "<<" in t for t in texts)
     assert [m.role for m in messages] == [("user", "assistant")[i % 2] for i in range(len(messages))]
     assert len(messages) % 2 == 1
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from augment.escape import clip_end, clip_start, escape_markdown
 from train.report.compare import Change, Comparison
-from train.report.escape import clip_end, clip_start, escape_markdown
 from train.report.results import NoteCounts
 from train.report.samples import choose_samples
 from train.report.tables import (

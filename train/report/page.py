@@ -8,8 +8,8 @@ from importlib.resources import files
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
+from augment.escape import clean_line, clip_end, clip_start
 from train.report.compare import Change, Comparison, RunComparison
-from train.report.escape import clean_line, clip_end, clip_start
 from train.report.inline import inline_svg
 from train.report.plots import PANELS, draw_panel, draw_recall_by_phrasing, render_svg, wrap_series
 from train.report.results import NoteCounts

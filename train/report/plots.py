@@ -11,8 +11,8 @@ import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from augment.escape import clip_end
 from train.report.compare import Comparison, MethodSummary, RunComparison
-from train.report.escape import clip_end
 from train.report.intervals import wilson_interval
 from train.report.labels import NamedPoint, place_names
 from train.report.results import PHRASINGS

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from augment.escape import clean_line
 from train.report.compare import compare_runs
-from train.report.escape import clean_line
 from train.report.results import RunResult
 from train.report.tables import make_headline_table
 

@@ -1,0 +1,1 @@
+"""Turns a dataset of notes into files that trl, axolotl and LLaMA-Factory read as they are."""
