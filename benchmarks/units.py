@@ -70,7 +70,7 @@ def measure_run(folder: Path, actors: int) -> dict[str, Any]:
     (folder / "pipeline.yaml").write_text(PIPELINE.format(out="out", actors=actors))
     command = [sys.executable, "-m", "augment.cli", "run", "pipeline.yaml"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    started, samples, used = time.monotonic(), [], dict[str, float]()
+    started, samples, used = time.monotonic(), [], dict[int, tuple[str, float]]()
     with subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True) as process:
         while process.poll() is None:
             samples.append(tree_memory(process.pid, used))
@@ -80,19 +80,19 @@ def measure_run(folder: Path, actors: int) -> dict[str, Any]:
         said = process.stdout.read()
     assert process.returncode == 0, said
     told = json.loads((folder / "out" / "generation.json").read_text())
-    cpu_sec = sum(used.values())
+    cpu_sec = sum(sec for _, sec in used.values())
     shards = len(list((folder / "out" / "notes" / "train").glob("*.arrow")))
     told |= {"num_shards": shards}
     told |= {"wall_sec": time.monotonic() - started, "cpu_sec": cpu_sec, "memory": summarise_memory(samples)}
-    told["cpu_sec_by_process"] = {name: sec for name, sec in used.items() if sec > cpu_sec / 100}
+    told["cpu_sec_by_process"] = [(name, sec) for name, sec in used.values() if sec > cpu_sec / 100]
     print(json.dumps(told), flush=True)
     return dict(told)
 
 
-def tree_memory(pid: int, used: dict[str, float]) -> dict[str, int]:
+def tree_memory(pid: int, used: dict[int, tuple[str, float]]) -> dict[str, int]:
     """Bytes of the tree: `rss` counts shared pages in each process, `pss` shares them out.
 
-    `used` learns the seconds of processor time of each process so far, by name and id.
+    `used` learns the seconds of processor time of each process so far, with its name.
     """
     total = {"rss": 0, "pss": 0}
     try:
@@ -105,7 +105,7 @@ def tree_memory(pid: int, used: dict[str, float]) -> dict[str, int]:
             memory, times, name = process.memory_full_info(), process.cpu_times(), process.name()
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
-        used["driver" if process.pid == pid else f"{name} {process.pid}"] = times.user + times.system
+        used[process.pid] = ("driver" if process.pid == pid else name, times.user + times.system)
         total["rss"] += memory.rss
         total["pss"] += memory.pss
     return total
