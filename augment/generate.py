@@ -15,7 +15,8 @@ from filelock import FileLock, Timeout
 from ray.data import ActorPoolStrategy
 
 from augment.engines.base import start_engine
-from augment.errors import DatasetError, EngineError
+from augment.engines.failures import explain_failure
+from augment.errors import DatasetError
 from augment.filters.duplicate import duplicate_key
 from augment.plan import Plan
 from augment.progress import Progress, Tally
@@ -124,9 +125,7 @@ def run_units(plan: Plan, folder: Path, todo: list[Unit]) -> Iterator[dict[str, 
     except ray.exceptions.RayError as error:
         if os.strerror(errno.ENOSPC) in str(error):  # an actor's own OSError comes back as text
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from error
-        reason = str(error).strip().splitlines()[-1][:200]
-        todo_next = "run the same command again: finished units are kept"
-        raise EngineError(f"the generation engine died ({reason})", todo_next) from error
+        raise explain_failure(error) from error
 
 
 def start_ray() -> None:

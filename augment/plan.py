@@ -7,7 +7,7 @@ from pathlib import Path
 from augment.chunks import split_document
 from augment.config import Augment, AugmentFile
 from augment.documents import read_documents
-from augment.engines.base import EchoEngine
+from augment.engines.base import OpenaiEngine, VllmEngine, check_engine, name_model
 from augment.errors import ConfigError, DocumentError
 from augment.models import ModelFolder, find_model
 from augment.records import Chunk, Document, Unit, content_id
@@ -41,12 +41,13 @@ def make_plan(settings: AugmentFile, base: Path) -> Plan:
     chosen = options.chosen_strategies()
     if not chosen:
         raise ConfigError("augment.strategies names no strategy", f"add one of {', '.join(STRATEGIES)}")
+    check_engine(options.engine)
     check_budget(options)
     folder = base / options.prompts if options.prompts else None
     templates = {t: load_template(t, folder) for name in chosen for t in STRATEGIES[name].templates}
     documents, skipped = read_documents(options.documents, base)
-    model = None if isinstance(options.engine, EchoEngine) else find_model(settings.model)
-    count = token_counter(model)
+    model = find_model(settings.model) if isinstance(options.engine, VllmEngine) else None
+    count = token_counter(find_tokenizer(options, model))
     chunks = [c for document in documents for c in split_document(document, options.chunks, count)]
     units = [unit for chunk in chunks for unit in plan_units(chunk, settings, templates, model)]
     return Plan(settings, Path(settings.out), model, templates, documents, skipped, chunks, units)
@@ -68,7 +69,7 @@ def plan_units(
 ) -> list[Unit]:
     """The chunk's units: every strategy, every round."""
     shared = [settings.augment.engine.kind, settings.augment.sampling.model_dump_json(), f"{settings.seed}"]
-    shared += [model.name, model.revision] if model else []
+    shared += [part for part in name_model(settings.augment.engine, model) if part]
     units = []
     for name, options in settings.augment.chosen_strategies().items():
         prompts = [templates[t].hash for t in STRATEGIES[name].templates]
@@ -78,15 +79,30 @@ def plan_units(
     return units
 
 
-def token_counter(model: ModelFolder | None) -> Callable[[str], int]:
-    """Counts tokens of the generating model; words where there is no model."""
-    if model is None:
+def find_tokenizer(options: Augment, model: ModelFolder | None) -> Path | None:
+    """Where the tokenizer is that counts a chunk's tokens, None to count words."""
+    if isinstance(options.engine, OpenaiEngine) and options.engine.tokenizer:
+        path = Path(options.engine.tokenizer)
+        if not path.is_file() and not (path / "tokenizer.json").is_file():
+            todo = "give a tokenizer.json or a folder with one, or leave the setting out to count words"
+            raise ConfigError(f"augment.engine.tokenizer: no tokenizer.json in {path}", todo)
+        return path
+    return model.path if model else None
+
+
+def token_counter(path: Path | None) -> Callable[[str], int]:
+    """Counts the tokens of the tokenizer in a folder or file; words where there is none."""
+    if path is None:
         return lambda text: len(text.split())
     from tokenizers import Tokenizer
     from transformers import AutoTokenizer
 
-    if (model.path / "tokenizer.json").is_file():
-        fast = Tokenizer.from_file(str(model.path / "tokenizer.json"))
+    file = path if path.is_file() else path / "tokenizer.json"
+    if file.is_file():
+        try:
+            fast = Tokenizer.from_file(str(file))
+        except Exception as error:  # the library raises Exception itself
+            raise ConfigError(f"{file} is no tokenizer ({error})"[:200], "give the file of a model you know") from None
         return lambda text: len(fast.encode(text, add_special_tokens=False).ids)
-    slow = AutoTokenizer.from_pretrained(str(model.path))
+    slow = AutoTokenizer.from_pretrained(str(path))
     return lambda text: len(slow.encode(text, add_special_tokens=False))

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from augment.config import AugmentFile
-from augment.engines.base import Engine
-from augment.errors import IngrainError
+from augment.engines.base import Engine, name_model
+from augment.errors import IngrainError, RequestError, StoppedError
 from augment.filters.boilerplate import strip_opener
 from augment.filters.registry import find_reason
 from augment.models import ModelFolder
@@ -39,9 +39,13 @@ class Study:
             try:
                 notes = await self.collect(unit)
                 break
+            except StoppedError:
+                raise
             except IngrainError as error:
                 failed = Reply(str(error), "error", 0, 0)
                 notes = [Note(str(error), failed, problem="failed")]
+                if isinstance(error, RequestError):
+                    break
         if not notes:
             notes = [Note("", Reply("", "stop", 0, 0), problem="empty")]
         return [self.make_row(unit, i, note, notes[:i]) for i, note in enumerate(notes)]
@@ -56,6 +60,7 @@ class Study:
     def make_row(self, unit: Unit, index: int, note: Note, before: Sequence[Note]) -> Row:
         """The note with its provenance and the filters' verdict. Token counts are on the first note of a reply."""
         chunk, reply = unit.chunk, note.reply
+        model, revision = name_model(self.settings.augment.engine, self.model)
         if any(other.reply is reply for other in before):
             reply = replace(reply, prompt_tokens=0, completion_tokens=0)
         reason = find_reason(note, chunk, self.settings.augment.filters, STRATEGIES[unit.strategy].exempt)
@@ -75,8 +80,8 @@ class Study:
             "template": reply.template,
             "template_hash": reply.template_hash,
             "engine": self.settings.augment.engine.kind,
-            "model": self.model.name if self.model else "",
-            "model_revision": self.model.revision if self.model else "",
+            "model": model,
+            "model_revision": revision,
             "sampling": json.dumps(self.settings.augment.sampling.model_dump()),
             "finish_reason": reply.finish_reason,
             "prompt_tokens": reply.prompt_tokens,

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from augment.generate import Outcome
-from augment.plan import Plan
+from augment.plan import Plan, find_tokenizer
 from augment.shards import SPLITS, count_rows, listed_shards, read_rows, read_table
 from augment.strategies.registry import STRATEGIES
 
@@ -18,6 +18,8 @@ def print_plan(plan: Plan, console: Console) -> None:
     done = finished_units(plan.out / "notes")
     todo = [unit for unit in plan.units if unit.id not in done]
     console.print(f"{len(plan.documents)} documents, {len(plan.chunks)} chunks, {len(plan.units)} units")
+    if find_tokenizer(plan.settings.augment, plan.model) is None:
+        console.print("chunks are counted in words, not tokens: this engine brings no tokenizer")
     for error in plan.skipped:
         console.print(f"skipped: {error}", markup=False)
     table = Table("strategy", "units", "done", "to do")

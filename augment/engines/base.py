@@ -1,10 +1,13 @@
-"""What every engine promises, and the settings of the two that ship."""
+"""What every engine promises, and the settings of those that ship."""
 
+import re
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Protocol
+from urllib.parse import urlsplit
 
 from pydantic import Field
 
+from augment.errors import ConfigError
 from augment.models import ModelFolder
 from augment.records import Message, Reply
 from augment.settings import Settings
@@ -41,6 +44,30 @@ class VllmEngine(Settings):
     options: dict[str, Any] = Field(default_factory=dict)
 
 
+class OpenaiEngine(Settings):
+    """An endpoint that speaks OpenAI's chat completions. `api_key_env` names the environment variable with the key.
+
+    `tokenizer` is a folder or tokenizer.json that counts a chunk's tokens (without one they are words); `options` are
+    added to each request's body; `limit_name` is what the endpoint calls the limit of a reply's length.
+    """
+
+    kind: Literal["openai"] = "openai"
+    base_url: str
+    model: str = Field(min_length=1)
+    api_key_env: str | None = "OPENAI_API_KEY"
+    tokenizer: str | None = None
+    max_model_len: int = Field(default=8192, ge=64)
+    actors: int = Field(default=1, ge=1)
+    gpus_per_actor: Literal[0] = 0
+    max_concurrency: int = Field(default=64, ge=1)
+    timeout_sec: float = Field(default=120, gt=0)
+    max_tries: int = Field(default=4, ge=1)
+    max_backoff_sec: float = Field(default=60, ge=0)
+    stop_after_failures: int = Field(default=20, ge=1)
+    limit_name: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
 class EchoEngine(Settings):
     """A fake that answers from the last message's own words; `fail_on` and its kin match its text."""
 
@@ -54,15 +81,42 @@ class EchoEngine(Settings):
     truncate_on: list[str] = Field(default_factory=list)
 
 
-EngineSettings = Annotated[VllmEngine | EchoEngine, Field(discriminator="kind")]
+EngineSettings = Annotated[VllmEngine | OpenaiEngine | EchoEngine, Field(discriminator="kind")]
+ENV_NAME = re.compile(r"[A-Z_][A-Z0-9_]*")
 
 
-def start_engine(settings: VllmEngine | EchoEngine, model: ModelFolder | None, seed: int) -> Engine:
+def check_engine(settings: VllmEngine | OpenaiEngine | EchoEngine) -> None:
+    """Raise ConfigError for an endpoint that is none, or a secret in the settings; the message does not show it."""
+    if not isinstance(settings, OpenaiEngine):
+        return
+    url = urlsplit(settings.base_url)
+    if url.username or url.password or url.query or url.fragment:
+        todo = "leave those out; the key comes from the environment (augment.engine.api_key_env)"
+        raise ConfigError("augment.engine.base_url has a user name, a query or a fragment", todo)
+    if url.scheme not in ("http", "https") or not url.hostname:
+        raise ConfigError("augment.engine.base_url is no address", "write it like http://localhost:8000/v1")
+    if settings.api_key_env is not None and not ENV_NAME.fullmatch(settings.api_key_env):
+        todo = "write the variable's name in capitals (OPENAI_API_KEY), never the key itself"
+        raise ConfigError("augment.engine.api_key_env is no name of an environment variable", todo)
+
+
+def name_model(settings: VllmEngine | OpenaiEngine | EchoEngine, model: ModelFolder | None) -> tuple[str, str]:
+    """Name and revision of the model that answers, "" where there is none or it is not known."""
+    if isinstance(settings, OpenaiEngine):
+        return settings.model, ""
+    return (model.name, model.revision) if model else ("", "")
+
+
+def start_engine(settings: VllmEngine | OpenaiEngine | EchoEngine, model: ModelFolder | None, seed: int) -> Engine:
     """Start the engine that the settings name; a heavy one is imported only here."""
     if isinstance(settings, EchoEngine):
         from augment.engines.echo import Echo
 
         return Echo(settings, seed)
+    if isinstance(settings, OpenaiEngine):
+        from augment.engines.openai import Openai
+
+        return Openai(settings)
     from augment.engines.vllm import Vllm
 
     assert model is not None
