@@ -37,6 +37,10 @@ class StoppedError(EngineError):
     """An engine that will answer no request of this run: a wrong key, an unknown model. The run stops."""
 
 
+class DeadEngineError(EngineError):
+    """An engine that died; a new one may do the same units."""
+
+
 class DatasetError(IngrainError):
     """A dataset or a run on disk that is missing or broken."""
 

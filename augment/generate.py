@@ -14,6 +14,7 @@ import ray.data
 from filelock import FileLock, Timeout
 from ray.data import ActorPoolStrategy
 
+from augment.attempts import Attempts
 from augment.engines.base import start_engine
 from augment.engines.failures import explain_failure
 from augment.errors import DatasetError
@@ -46,11 +47,11 @@ class StudyActor:
     def __init__(self, plan: Plan, folder: Path) -> None:
         engine = start_engine(plan.settings.augment.engine, plan.model, plan.settings.seed)
         self.folder = folder
-        self.study = Study(plan.settings, plan.templates, plan.model, engine)
+        self.attempts = Attempts(Study(plan.settings, plan.templates, plan.model, engine), folder / STAGING)
 
     async def __call__(self, block: pa.Table) -> pa.Table:
         units = [unit_of(row) for row in block.to_pylist()]
-        rows = await self.study.do_all(units)
+        rows = await self.attempts.do_all(units)
         keys = [duplicate_key(r["document_id"], r["text"]) for r in rows if r["verdict"] == "kept"]
         done = {
             "shard": stage_rows(self.folder, rows),
@@ -119,6 +120,8 @@ def run_units(plan: Plan, folder: Path, todo: list[Unit]) -> Iterator[dict[str, 
         ),
         num_cpus=1,
         num_gpus=engine.gpus_per_actor or None,
+        max_restarts=engine.max_restarts,
+        max_task_retries=-1,  # of calls whose actor died; what a call raises is not tried again
     )
     try:
         yield from staged.iter_rows()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from augment.config import AugmentFile
 from augment.engines.base import Engine, name_model
-from augment.errors import IngrainError, RequestError, StoppedError
+from augment.errors import DeadEngineError, IngrainError, RequestError, StoppedError
 from augment.filters.boilerplate import strip_opener
 from augment.filters.registry import find_reason
 from augment.models import ModelFolder
@@ -34,21 +34,28 @@ class Study:
         return [row for rows in await asyncio.gather(*(self.do(unit) for unit in units)) for row in rows]
 
     async def do(self, unit: Unit) -> list[Row]:
-        """Rows of one unit; never none: what failed or said nothing becomes a rejected row."""
-        for _ in range(TRIES):
+        """Rows of one unit; never none: what failed or said nothing becomes a rejected row.
+
+        Raises StoppedError or DeadEngineError when no unit can be done.
+        """
+        for tried in range(1, TRIES + 1):
             try:
-                notes = await self.collect(unit)
-                break
-            except StoppedError:
+                return self.make_rows(unit, await self.collect(unit))
+            except (StoppedError, DeadEngineError):
                 raise
             except IngrainError as error:
-                failed = Reply(str(error), "error", 0, 0)
-                notes = [Note(str(error), failed, problem="failed")]
-                if isinstance(error, RequestError):
-                    break
-        if not notes:
-            notes = [Note("", Reply("", "stop", 0, 0), problem="empty")]
+                if tried == TRIES or isinstance(error, RequestError):
+                    return self.reject(unit, error)
+        raise AssertionError("unreachable")
+
+    def make_rows(self, unit: Unit, notes: Sequence[Note]) -> list[Row]:
+        """Rows of a unit's notes; one that says so when there is none."""
+        notes = notes or [Note("", Reply("", "stop", 0, 0), problem="empty")]
         return [self.make_row(unit, i, note, notes[:i]) for i, note in enumerate(notes)]
+
+    def reject(self, unit: Unit, error: IngrainError) -> list[Row]:
+        """The rejected row of a unit that failed."""
+        return self.make_rows(unit, [Note(str(error), Reply(str(error), "error", 0, 0), problem="failed")])
 
     async def collect(self, unit: Unit) -> list[Note]:
         """The notes that the unit's strategy yields, openers stripped."""

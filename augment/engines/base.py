@@ -34,13 +34,20 @@ class Engine(Protocol):
 
 
 class VllmEngine(Settings):
-    """vLLM in this process tree. `options` go to its AsyncEngineArgs as they are."""
+    """vLLM in this process tree. `options` go to its AsyncEngineArgs as they are.
+
+    A machine with 8 GPUs runs 8 `actors` of one GPU each, or fewer with more `gpus_per_actor`; a model that does not
+    fit one GPU is split over `tensor_parallel` of them. `max_restarts` bounds how often a dead engine starts again.
+    """
 
     kind: Literal["vllm"] = "vllm"
     max_model_len: int = Field(default=2048, ge=64)
     actors: int = Field(default=1, ge=1)
     gpus_per_actor: float = Field(default=0, ge=0)
+    tensor_parallel: int = Field(default=1, ge=1)
+    prefix_caching: bool = True
     kv_cache_gib: int = Field(default=2, ge=1)
+    max_restarts: int = Field(default=20, ge=0)
     options: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -59,6 +66,7 @@ class OpenaiEngine(Settings):
     max_model_len: int = Field(default=8192, ge=64)
     actors: int = Field(default=1, ge=1)
     gpus_per_actor: Literal[0] = 0
+    max_restarts: int = Field(default=20, ge=0)
     max_concurrency: int = Field(default=64, ge=1)
     timeout_sec: float = Field(default=120, gt=0)
     max_tries: int = Field(default=4, ge=1)
@@ -69,7 +77,10 @@ class OpenaiEngine(Settings):
 
 
 class EchoEngine(Settings):
-    """A fake that answers from the last message's own words; `fail_on` and its kin match its text."""
+    """A fake that answers from the last message's own words; `fail_on` and its kin match its text.
+
+    `die_on` ends the process as a crash would: always, or `max_deaths` times counted by the lines of `deaths_file`.
+    """
 
     kind: Literal["echo"] = "echo"
     max_model_len: int = 2048
@@ -79,6 +90,10 @@ class EchoEngine(Settings):
     fail_on: list[str] = Field(default_factory=list)
     refuse_on: list[str] = Field(default_factory=list)
     truncate_on: list[str] = Field(default_factory=list)
+    die_on: list[str] = Field(default_factory=list)
+    max_deaths: int | None = Field(default=None, ge=0)
+    deaths_file: str | None = None
+    max_restarts: int = Field(default=20, ge=0)
 
 
 EngineSettings = Annotated[VllmEngine | OpenaiEngine | EchoEngine, Field(discriminator="kind")]
@@ -86,9 +101,19 @@ ENV_NAME = re.compile(r"[A-Z_][A-Z0-9_]*")
 
 
 def check_engine(settings: VllmEngine | OpenaiEngine | EchoEngine) -> None:
-    """Raise ConfigError for an endpoint that is none, or a secret in the settings; the message does not show it."""
-    if not isinstance(settings, OpenaiEngine):
-        return
+    """Raise ConfigError for settings that contradict each other, or hold a secret; the message does not show it."""
+    if isinstance(settings, OpenaiEngine):
+        check_endpoint(settings)
+    if isinstance(settings, VllmEngine) and 0 < settings.gpus_per_actor < settings.tensor_parallel:
+        what = f"augment.engine.tensor_parallel is {settings.tensor_parallel}"
+        what += f", gpus_per_actor is {settings.gpus_per_actor:g}"
+        raise ConfigError(what, f"set augment.engine.gpus_per_actor={settings.tensor_parallel}")
+    if isinstance(settings, EchoEngine) and settings.max_deaths is not None and not settings.deaths_file:
+        raise ConfigError("augment.engine.max_deaths counts nothing", "set augment.engine.deaths_file=FILE")
+
+
+def check_endpoint(settings: OpenaiEngine) -> None:
+    """Raise ConfigError for an address that is none, or a secret in the settings."""
     url = urlsplit(settings.base_url)
     if url.username or url.password or url.query or url.fragment:
         todo = "leave those out; the key comes from the environment (augment.engine.api_key_env)"
