@@ -3,7 +3,9 @@
 from augment.filters.base import Filters, Rule
 from augment.filters.boilerplate import boilerplate, refusal
 from augment.filters.copy import copy
-from augment.filters.length import too_short
+from augment.filters.language import wrong_language
+from augment.filters.length import too_long, too_short
+from augment.filters.repetition import repetition
 from augment.filters.support import unsupported
 from augment.filters.truncated import truncated
 from augment.records import Chunk, Note
@@ -13,6 +15,9 @@ RULES: dict[str, Rule] = {
     "refusal": refusal,
     "boilerplate": boilerplate,
     "too_short": too_short,
+    "too_long": too_long,
+    "repetition": repetition,
+    "wrong_language": wrong_language,
     "copy": copy,
     "unsupported": unsupported,
 }
