@@ -8,7 +8,7 @@ import re
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from augment.filters.numbers import (
     HINTS,
@@ -26,16 +26,19 @@ from augment.filters.numbers import (
     read_words,
 )
 
-NUMBER_WORD = "|".join(sorted({*SMALL, *LARGE}, key=len, reverse=True))
+NUMBER_WORDS = frozenset({*SMALL, *LARGE})
+NUMBER_WORD = "|".join(sorted(NUMBER_WORDS, key=len, reverse=True))
 SCALE = "|".join(SCALES)
 TOKEN = re.compile(
-    r"(?P<date>\d{4}-\d{1,2}-\d{1,2}(?!\d)|\d{1,2}[./]\d{1,2}[./](?:\d{4}|\d{2})(?!\d))"
+    r"(?P<initials>(?:[^\W\d_]\.){2,})"
+    r"|(?P<word>[^\W\d_]\w*(?:['’]\w+)*)"
+    r"|(?P<date>\d{4}-\d{1,2}-\d{1,2}(?!\d)|\d{1,2}[./]\d{1,2}[./](?:\d{4}|\d{2})(?!\d))"
     r"|(?P<span>\d{4})[-–/](?P<until>\d{2})(?!\d)"
     r"|(?P<time>\d{1,2}:\d{2})(?![\d:])"
     rf"|(?P<number>\d+(?:[.,]\d+)*)(?:(?P<unit>[^\W\d_]\w*)|[ -](?P<scale>(?i:{SCALE}))s?\b)?"
-    r"|(?P<initials>(?:[^\W\d_]\.){2,})"
-    rf"|(?P<words>\b(?i:(?:{NUMBER_WORD})(?:(?:[ -]|(?<=hundred) and |(?<=thousand) and )(?:{NUMBER_WORD}))*)\b)"
-    r"|(?P<word>[^\W\d_]\w*(?:['’]\w+)*)"
+)
+NUMBER_ROW = re.compile(
+    rf"(?:{NUMBER_WORD})(?:(?:[ -]|(?<=hundred) and |(?<=thousand) and )(?:{NUMBER_WORD})\b)*", re.IGNORECASE
 )
 THIN_SPACE = re.compile(r"(?<=\d)[\u00a0\u2009\u202f](?=\d{3})")
 LIST_MARK = re.compile(r"(?:^|\n)[ \t]*\Z")
@@ -71,8 +74,7 @@ COMMON = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):  # a dataclass takes three times as long to make, and there is one for every word
     """A number or word at [start, end) of a text, and the spellings that mean it, its own first.
 
     `is_name` where a capital stands that no sentence asks for; `is_claimed` where a note must have it from its source.
@@ -87,26 +89,28 @@ class Claim:
     is_wide: bool = False
 
 
-def read_claims(text: str) -> Iterator[Claim]:
-    """The numbers and words of a text in order."""
+def read_claims(text: str, every_word: bool = True) -> Iterator[Claim]:
+    """The numbers and words of a text in order; without `every_word` those alone that could claim something."""
     text = plain(text)
     headings: list[int] | None = None
+    row_end = 0
     for match in TOKEN.finditer(text):
-        if match.lastgroup == "word":
-            word = match["word"]
-            if not word[0].isupper():
-                yield read_word(match, word)
-                continue
+        word = match["word"]
+        if match.start() < row_end:
+            continue
+        if word is None:
+            yield from read_number(text, match)
+        elif word.lower() in NUMBER_WORDS:
+            row = NUMBER_ROW.match(text, match.start())
+            assert row is not None
+            row_end = row.end()
+            yield read_number_words(row)
+        elif word[0].isupper():
             if headings is None:
                 headings = [edge for found in HEADING.finditer(text) for edge in found.span()]
             yield read_name(text, match, word, is_inside(headings, match.start()))
-        elif match.lastgroup == "words":
-            yield read_number_words(match)
-        elif match.lastgroup == "initials":
-            letters = match["initials"].replace(".", "")
-            yield Claim(match.start(), match.end(), (letters.lower(),), letters.isupper(), letters.isupper())
-        else:
-            yield from read_number(text, match)
+        elif every_word or not word.isalpha():
+            yield read_word(match, word)
 
 
 def is_inside(edges: Sequence[int], place: int) -> bool:
@@ -133,16 +137,19 @@ def read_word(match: re.Match[str], word: str) -> Claim:
 
 def read_number_words(match: re.Match[str]) -> Claim:
     """The number that words in a row say, and the last of them as a word (a second)."""
-    words = [word for word in re.split(r"[ -]", match["words"].lower()) if word != "and"]
+    words = [word for word in re.split(r"[ -]", match[0].lower()) if word != "and"]
     value = read_words(words)
     is_claimed = len(words) > 1 or (words[0] in SMALL and int(value) >= FIRST_CLAIMED_WORD)
     return Claim(match.start(), match.end(), (value,), is_claimed=is_claimed)
 
 
 def read_number(text: str, match: re.Match[str]) -> Iterator[Claim]:
-    """What stands in digits."""
+    """What stands in digits, or in letters with points."""
     start, end = match.span()
-    if match["date"]:
+    if match["initials"]:
+        letters = match["initials"].replace(".", "")
+        yield Claim(start, end, (letters.lower(),), letters.isupper(), letters.isupper())
+    elif match["date"]:
         yield from (Claim(start, end, spellings, is_claimed=True) for spellings in read_date(match["date"]))
     elif match["span"]:
         for spellings in read_span(match["span"], match["until"]):

@@ -1,6 +1,7 @@
 """Rejects a note that repeats its chunk instead of saying it anew."""
 
 import re
+from functools import lru_cache
 
 from augment.filters.base import Filters
 from augment.records import Chunk, Note
@@ -11,7 +12,13 @@ SEQUENCE = 8
 def copy(note: Note, chunk: Chunk, options: Filters) -> bool:
     """Whether more than `max_copy_share` of the note's 8-word sequences stand in the chunk."""
     ours = sequences(note.text)
-    return bool(ours) and len(ours & sequences(chunk.text)) / len(ours) > options.max_copy_share
+    return bool(ours) and len(ours & source_sequences(chunk.text)) / len(ours) > options.max_copy_share
+
+
+@lru_cache(maxsize=256)
+def source_sequences(text: str) -> set[tuple[str, ...]]:
+    """Those of a chunk, remembered: its notes come one after another."""
+    return sequences(text)
 
 
 def sequences(text: str) -> set[tuple[str, ...]]:

@@ -49,12 +49,13 @@ def unsupported(note: Note, chunk: Chunk, options: Filters) -> bool:
 
 def find_missing(text: str, sources: Sequence[Source]) -> list[str]:
     """The claims of a text that no source supports, as they stand in it."""
-    claims = list(read_claims(text))
+    claims = read_claims(text, every_word=False)
     missing = [c for c in claims if c.is_claimed and not any(supports(source, c) for source in sources)]
     if any(c.is_name for c in missing):
-        expanded = {start for source in sources for start in find_expansions(claims, source)}
+        words = list(read_claims(text))
+        expanded = {start for source in sources for start in find_expansions(words, source)}
         missing = [c for c in missing if c.start not in expanded]
-    text = plain(text)
+    text = plain(text) if missing else text
     return [text[c.start : c.end] for c in missing]
 
 
