@@ -19,6 +19,7 @@ from augment.engines.base import start_engine
 from augment.engines.failures import explain_failure
 from augment.errors import DatasetError
 from augment.filters.duplicate import duplicate_key
+from augment.filters.near_duplicate import NearDuplicates
 from augment.plan import Plan
 from augment.progress import Progress, Tally
 from augment.records import Chunk, Unit
@@ -93,9 +94,18 @@ def generate(plan: Plan) -> Outcome:
 def commit_all(plan: Plan, store: NoteStore, todo: list[Unit]) -> Tally:
     """Commit each staged shard as it comes, duplicates moved to `rejected`."""
     seen = store.kept_keys(lambda row: duplicate_key(row["document_id"], row["text"]))
+    filters = plan.settings.augment.filters
+    near = None
+    if "near_duplicate" not in filters.off:
+        near = NearDuplicates(filters.max_similarity)
+        near.learn(store.folder, {unit.chunk.document_id for unit in todo})
     with Progress(len(todo)) as progress:
         for done in run_units(plan, store.folder, todo):
-            num_duplicates = reject_duplicates(store.folder, done["shard"], done["keys"], seen)
+            num_duplicates = 0
+            if "duplicate" not in filters.off:
+                num_duplicates += reject_duplicates(store.folder, done["shard"], done["keys"], seen)
+            if near is not None:
+                num_duplicates += reject_near_duplicates(store.folder, done["shard"], near)
             store.commit(done["shard"])
             progress.add(done, num_duplicates)
         tally = progress.tally
@@ -160,6 +170,16 @@ def reject_duplicates(folder: Path, shard: str, keys: list[str], seen: set[str])
                 row.update(verdict="rejected", reason="duplicate")
         restage(folder, shard, [*kept, *rejected])
     return sum(repeated)
+
+
+def reject_near_duplicates(folder: Path, shard: str, near: NearDuplicates) -> int:
+    """Mark the kept rows of a staged shard that nearly repeat another; returns their number."""
+    kept, rejected = (read_table(folder / STAGING / f"{split}-{shard}") for split in SPLITS)
+    judged = near.judge(kept)
+    if judged is kept:
+        return 0
+    restage(folder, shard, [*judged.to_pylist(), *rejected.to_pylist()])
+    return sum(verdict == "rejected" for verdict in judged["verdict"].to_pylist())
 
 
 def restage(folder: Path, shard: str, rows: list[Row]) -> None:

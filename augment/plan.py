@@ -9,6 +9,8 @@ from augment.config import Augment, AugmentFile
 from augment.documents import read_documents
 from augment.engines.base import OpenaiEngine, VllmEngine, check_engine, name_model
 from augment.errors import ConfigError, DocumentError
+from augment.filters import judge
+from augment.filters.registry import check_filters
 from augment.models import ModelFolder, find_model
 from augment.records import Chunk, Document, Unit, content_id
 from augment.strategies.registry import STRATEGIES
@@ -37,20 +39,34 @@ def make_plan(settings: AugmentFile, base: Path) -> Plan:
     Paths of inputs are relative to `base`, the pipeline file's folder; `out` is relative to the current
     folder.
     """
+    settings = resolve_questions(settings, base)
     options = settings.augment
     chosen = options.chosen_strategies()
     if not chosen:
         raise ConfigError("augment.strategies names no strategy", f"add one of {', '.join(STRATEGIES)}")
     check_engine(options.engine)
+    check_filters(options.filters)
     check_budget(options)
     folder = base / options.prompts if options.prompts else None
     templates = {t: load_template(t, folder) for name in chosen for t in STRATEGIES[name].templates}
+    if options.filters.judge:
+        templates[judge.TEMPLATE] = load_template(judge.TEMPLATE, folder)
     documents, skipped = read_documents(options.documents, base)
     model = find_model(settings.model) if isinstance(options.engine, VllmEngine) else None
     count = token_counter(find_tokenizer(options, model))
     chunks = [c for document in documents for c in split_document(document, options.chunks, count)]
     units = [unit for chunk in chunks for unit in plan_units(chunk, settings, templates, model)]
     return Plan(settings, Path(settings.out), model, templates, documents, skipped, chunks, units)
+
+
+def resolve_questions(settings: AugmentFile, base: Path) -> AugmentFile:
+    """The settings with the path of leaked questions as the workers can open it."""
+    leakage = settings.augment.filters.leakage
+    if leakage is None:
+        return settings
+    leakage = leakage.model_copy(update={"path": str((base / leakage.path).resolve())})
+    filters = settings.augment.filters.model_copy(update={"leakage": leakage})
+    return settings.model_copy(update={"augment": settings.augment.model_copy(update={"filters": filters})})
 
 
 def check_budget(options: Augment) -> None:

@@ -56,6 +56,10 @@ SCHEMA = pa.schema(
         ("completion_tokens", pa.int64()),
         ("verdict", pa.string()),
         ("reason", pa.string()),
+        ("nearest_note", pa.string()),  # the note that a duplicate repeats,
+        ("similarity", pa.float32()),  # and how near it is, 0 to 1
+        ("leaked_question", pa.string()),  # the evaluation's question that stands in the text
+        ("judgement", pa.string()),  # what the judge said, where there is one
     ]
 )
 Row = dict[str, Any]
@@ -236,7 +240,7 @@ def create_store(folder: Path) -> None:
 
 def fill_empty_store(folder: Path) -> None:
     """Card, split list, and per split its schema, an empty shard and its state."""
-    kinds = {pa.string(): "string", pa.int64(): "int64"}
+    kinds = {pa.string(): "string", pa.int64(): "int64", pa.float32(): "float32"}
     features = {field.name: {"dtype": kinds[field.type], "_type": "Value"} for field in SCHEMA}
     (folder / "README.md").write_text(CARD, encoding="utf-8")
     write_json({"splits": list(SPLITS)}, folder / "dataset_dict.json")

@@ -9,6 +9,8 @@ from augment.config import AugmentFile
 from augment.engines.base import Engine, name_model
 from augment.errors import DeadEngineError, IngrainError, RequestError, StoppedError
 from augment.filters.boilerplate import strip_opener
+from augment.filters.judge import judge_note
+from augment.filters.leakage import find_leak
 from augment.filters.registry import find_reason
 from augment.models import ModelFolder
 from augment.records import Note, Reply, Unit, content_id
@@ -40,13 +42,29 @@ class Study:
         """
         for tried in range(1, TRIES + 1):
             try:
-                return self.make_rows(unit, await self.collect(unit))
+                return await self.judge_rows(unit, await self.collect(unit))
             except (StoppedError, DeadEngineError):
                 raise
             except IngrainError as error:
                 if tried == TRIES or isinstance(error, RequestError):
                     return self.reject(unit, error)
         raise AssertionError("unreachable")
+
+    async def judge_rows(self, unit: Unit, notes: Sequence[Note]) -> list[Row]:
+        """Rows of a unit's notes, those that are kept shown to the judge where there is one. What was not generated
+        needs none.
+        """
+        rows, judge = self.make_rows(unit, notes), self.settings.augment.filters.judge
+        asked = [(r, n) for r, n in zip(rows, notes, strict=False) if r["verdict"] == "kept" and n.reply.template]
+        if judge is None or not asked:
+            return rows
+        ask = Ask(self.engine, self.settings.augment.sampling, self.templates)
+        verdicts = await asyncio.gather(*(judge_note(note, unit.chunk, ask) for _, note in asked))
+        for (row, _), verdict in zip(asked, verdicts, strict=True):
+            row["judgement"] = verdict
+            if verdict in judge.reject:
+                row.update(verdict="rejected", reason=f"judged_{verdict.replace(' ', '_')}")
+        return rows
 
     def make_rows(self, unit: Unit, notes: Sequence[Note]) -> list[Row]:
         """Rows of a unit's notes; one that says so when there is none."""
@@ -70,7 +88,11 @@ class Study:
         model, revision = name_model(self.settings.augment.engine, self.model)
         if any(other.reply is reply for other in before):
             reply = replace(reply, prompt_tokens=0, completion_tokens=0)
-        reason = find_reason(note, chunk, self.settings.augment.filters, STRATEGIES[unit.strategy].exempt)
+        filters = self.settings.augment.filters
+        reason = find_reason(note, chunk, filters, STRATEGIES[unit.strategy].exempt)
+        leak = find_leak(note.text, filters.leakage) if filters.leakage else ""
+        if filters.leakage and filters.leakage.drop and leak and not reason:
+            reason = "leaked"
         return {
             "text": note.text,
             "note_id": content_id(unit.id, f"{index}"),
@@ -95,4 +117,8 @@ class Study:
             "completion_tokens": reply.completion_tokens,
             "verdict": "rejected" if reason else "kept",
             "reason": reason,
+            "nearest_note": "",
+            "similarity": 0.0,
+            "leaked_question": leak,
+            "judgement": "",
         }

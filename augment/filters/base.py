@@ -41,7 +41,7 @@ class Filters(Settings):
     max_words: int = Field(default=1000, ge=1)
     max_copy_share: float = Field(default=0.8, gt=0, le=1)
     max_repeated_lines: float = Field(default=0.3, ge=0, le=1)
-    max_repeated_words: float = Field(default=0.3, ge=0, le=1)
+    max_repeated_words: float = Field(default=0.6, ge=0, le=1)
     language: str | None = Field(default="source", pattern=r"^(source|[a-z]{2,3}(-[A-Za-z]+)?)$")
     min_language_characters: int = Field(default=60, ge=1)
     support: Literal["chunk", "document"] = "chunk"

@@ -129,7 +129,7 @@ def read_word(match: re.Match[str], word: str) -> Claim:
     """A word without a capital; it claims something only when it has digits (b2b)."""
     if not word.isalpha() and any(c.isdigit() for c in word):
         return Claim(match.start(), match.end(), (word,), is_claimed=True)
-    spellings = (stem(word),)
+    spellings: tuple[str, ...] = (stem(word),)
     if word in HINTS or word in MONTH_OF:
         spellings = (*spellings, *HINTS.get(word, ()), *month(word))
     return Claim(match.start(), match.end(), spellings)

@@ -12,11 +12,11 @@ WORD = re.compile(r"\w+")
 def repetition(note: Note, chunk: Chunk, options: Filters) -> bool:
     """Whether too many of its lines, or of the words in its 5-word sequences, were there before.
 
-    Two of Gopher's rules (Rae et al. 2112.11446, table A1) as datatrove has them, on words instead of characters. What
-    the source itself repeats (a refrain, a table) is no fault of the note.
+    Two of Gopher's rules (Rae et al. 2112.11446, table A1), on words instead of characters, and with a wider limit for
+    words: a list of facts names its subject in every line. What the source repeats (a refrain) is no fault of the note.
     """
     lines = [line for line in map(str.strip, note.text.splitlines()) if line]
-    if 1 - len(set(lines)) / max(len(lines), 1) > options.max_repeated_lines:
+    if lines and 1 - len(set(lines)) / len(lines) > options.max_repeated_lines:
         return True
     share = repeated_share(note.text)
     return share > options.max_repeated_words and share > repeated_share(chunk.text)

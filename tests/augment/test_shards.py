@@ -65,8 +65,8 @@ def test_every_loader_sees_the_same_rows_and_types(tmp_path: Path) -> None:
             expected = by_note(read_rows(folder, split))
             for loaded in (from_disk, from_folder, from_arrow):
                 assert by_note(loaded[split]) == expected
-                types = {name: feature.dtype for name, feature in loaded[split].features.items()}
-                assert types == {field.name: str(field.type) for field in SCHEMA}
+                types = {field.name: field.type for field in loaded[split].features.arrow_schema}
+                assert types == {field.name: field.type for field in SCHEMA}
     assert [r["unit_id"] for r in read_rows(folder, "train")] == ["u1", "u2", "u3"]
 
 
