@@ -1,6 +1,6 @@
-"""Turns staged pieces into shards of the dataset: exact duplicates rejected, many pieces to a shard."""
+"""Turns staged pieces into shards of the dataset: notes that repeat another rejected, many pieces to a shard."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +10,18 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from augment.digests import Digests, Packed, pack_ids
+from augment.filters.base import Filters
 from augment.filters.duplicate import duplicate_key
+from augment.filters.near_duplicate import NearDuplicates
 from augment.progress import Progress
-from augment.shards import NoteStore, read_table, reject_rows, staged_pieces
+from augment.shards import STAGING, NoteStore, read_table, reject_rows, staged_pieces
 
 
 class Duplicates:
     """The keys of all kept notes of a dataset. A note that was kept before is rejected."""
 
     def __init__(self, store: NoteStore) -> None:
-        self.seen, self.num_found = Digests(), 0
+        self.seen = Digests()
         for name in store.names:
             self.seen.add(kept_keys(read_table(store.folder / "train" / name)))
 
@@ -28,15 +30,40 @@ class Duplicates:
         kept = pc.equal(table["verdict"], "kept").to_numpy()
         wrong: NDArray[np.bool_] = np.zeros(table.num_rows, dtype=bool)
         wrong[kept] = ~self.seen.add(kept_keys(table.filter(pa.array(kept))))
-        self.num_found += int(wrong.sum())
         return reject_rows(table, wrong, "duplicate") if wrong.any() else table
+
+
+class Repeats:
+    """Rejects kept notes that repeat one of their document, exactly or nearly, as far as the filters ask for that.
+
+    Near ones are looked for among the notes of `documents` that the dataset holds, and among all that come.
+    """
+
+    def __init__(self, store: NoteStore, filters: Filters, documents: Set[str]) -> None:
+        self.exact = Duplicates(store) if "duplicate" not in filters.off else None
+        self.near = NearDuplicates(filters.max_similarity) if "near_duplicate" not in filters.off else None
+        self.num_found = 0
+        if self.near and documents:
+            self.near.learn(store.folder, documents)
+
+    def reject(self, table: pa.Table) -> pa.Table:
+        """The rows with those that repeat another one rejected."""
+        judged = self.exact.reject(table) if self.exact else table
+        judged = self.near.judge(judged) if self.near else judged
+        self.num_found += count_kept(table) - count_kept(judged)
+        return judged
+
+
+def count_kept(table: pa.Table) -> int:
+    """Rows that are kept."""
+    return int(pc.sum(pc.equal(table["verdict"], "kept")).as_py() or 0)
 
 
 class Committer:
     """Collects pieces until they are worth a shard."""
 
-    def __init__(self, store: NoteStore, progress: Progress) -> None:
-        self.store, self.progress, self.duplicates = store, progress, Duplicates(store)
+    def __init__(self, store: NoteStore, progress: Progress, filters: Filters, documents: Set[str]) -> None:
+        self.store, self.progress, self.repeats = store, progress, Repeats(store, filters, documents)
         self.pieces: list[str] = []
         self.num_rows = 0
 
@@ -51,17 +78,19 @@ class Committer:
     def commit(self) -> None:
         """Commit what was collected."""
         if self.pieces:
-            before = self.duplicates.num_found
-            self.store.commit(*self.pieces, judge=self.duplicates.reject)
-            self.progress.add_duplicates(self.duplicates.num_found - before)
+            before = self.repeats.num_found
+            self.store.commit(*self.pieces, judge=self.repeats.reject)
+            self.progress.add_duplicates(self.repeats.num_found - before)
         self.pieces, self.num_rows = [], 0
 
 
-def open_store(folder: Path) -> NoteStore:
+def open_store(folder: Path, filters: Filters) -> NoteStore:
     """The dataset with what a killed run had staged; an empty one where there is none."""
     store = NoteStore(folder)
-    if staged_pieces(folder):
-        store.recover(Duplicates(store).reject)
+    if pieces := staged_pieces(folder):
+        tables = (read_table(folder / STAGING / piece) for piece in pieces)
+        documents = {document for table in tables for document in table["document_id"].unique().to_pylist()}
+        store.recover(Repeats(store, filters, documents).reject)
     return store
 
 

@@ -29,6 +29,18 @@ class EngineError(IngrainError):
     """A generation engine that does not start or died."""
 
 
+class RequestError(EngineError):
+    """A request that its engine gave up; asking again is no use."""
+
+
+class StoppedError(EngineError):
+    """An engine that will answer no request of this run: a wrong key, an unknown model. The run stops."""
+
+
+class DeadEngineError(EngineError):
+    """An engine that died; a new one may do the same units."""
+
+
 class DatasetError(IngrainError):
     """A dataset or a run on disk that is missing or broken."""
 

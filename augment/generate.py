@@ -16,17 +16,19 @@ import ray.data
 from filelock import FileLock, Timeout
 from ray.data import ActorPoolStrategy
 
+from augment.attempts import Attempts
 from augment.card import write_card
 from augment.commit import Committer, open_store
 from augment.digests import Digests, pack_ids
 from augment.documents import UnreadableTable
+from augment.engines.failures import explain_failure
 from augment.engines.registry import start_engine
 from augment.errors import DatasetError, EngineError
 from augment.plan import Census, Plan, iterate_units
 from augment.progress import PROGRESS, Progress, Tally
 from augment.resume import Resume, check_resume, check_same_dataset
 from augment.settings import save_settings
-from augment.shards import NoteStore, finished_units, is_store, stage_rows
+from augment.shards import STAGING, NoteStore, finished_units, is_store, stage_rows
 from augment.status import LOCK
 from augment.study import Study
 from augment.todo import Block, Todo, read_block
@@ -53,10 +55,14 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a plan comes to in a folder: units to do, the number of those that are done, and those of no plan."""
+    """What a plan comes to in a folder: units to do, the number of those that are done, and those of no plan.
+
+    `documents` are the ids of those with units to do, where the folder holds notes already.
+    """
 
     todo: Todo
     num_finished: int
+    documents: set[str]
     stale: Digests
     census: Census
 
@@ -67,11 +73,11 @@ class StudyActor:
     def __init__(self, plan: Plan, folder: Path, todo: Path) -> None:
         engine = start_engine(plan.settings.augment.engine, plan.model, plan.settings.seed)
         self.folder, self.todo = folder, todo
-        self.study = Study(plan.settings, plan.templates, plan.model, engine)
+        self.attempts = Attempts(Study(plan.settings, plan.templates, plan.model, engine), folder / STAGING)
 
     async def __call__(self, blocks: pa.Table) -> pa.Table:
         units = [unit for row in blocks.to_pylist() for unit in read_block(self.todo, Block(**row))]
-        rows = await self.study.do_all(units)
+        rows = await self.attempts.do_all(units)
         kept = sum(row["verdict"] == "kept" for row in rows)
         done = {
             "piece": stage_rows(self.folder, rows),
@@ -90,17 +96,17 @@ def generate(plan: Plan, resume: Resume = "if_possible", replace: bool = False) 
     Raises DatasetError when another process writes the same folder, or when the folder is not what `resume` asks for,
     or holds the dataset of other settings and `replace` is not given; EngineError when the engine dies.
     """
-    folder = (plan.out / "notes").resolve()
+    folder, filters = (plan.out / "notes").resolve(), plan.settings.augment.filters
     with hold_folder(plan.out):
         check_resume(folder, resume)
         if is_store(folder):
-            open_store(folder)
+            open_store(folder, filters)
         try:
             with UnreadableTable(plan.out) as table:
                 work = list_work(plan, finished_units(folder), Census(report=table.add))
             check_same_dataset(plan, folder, work.num_finished, replace)
             save_settings(plan.settings, plan.out / "augment.yaml")
-            store = open_store(folder)
+            store = open_store(folder, filters)
             superseded = store.supersede(work.stale, work.census.unreadable_ids)
             tally = commit_all(plan, store, work) if work.todo.num_units else Tally()
             write_card(folder, plan.settings)
@@ -126,23 +132,25 @@ def hold_folder(out: Path) -> Iterator[None]:
 
 def list_work(plan: Plan, finished: Digests, census: Census) -> Work:
     """Read the whole plan once: what is not finished goes to a file."""
-    todo, planned = Todo((plan.out / TODO).resolve()), Digests()
+    todo, planned, documents = Todo((plan.out / TODO).resolve()), Digests(), set[str]()
     try:
         for units in iterate_units(plan, census):
             ids = pack_ids([unit.id for unit in units])
             done = finished.contains(ids)
             planned.add(ids[done])
             if not done.all():
+                if len(finished):
+                    documents.add(units[0].chunk.document_id)
                 todo.add([unit for unit, is_done in zip(units, done, strict=True) if not is_done])
     finally:
         todo.close()
-    return Work(todo, len(planned), finished.without(planned), census)
+    return Work(todo, len(planned), documents, finished.without(planned), census)
 
 
 def commit_all(plan: Plan, store: NoteStore, work: Work) -> Tally:
     """Commit pieces as they come. What was staged when the run ends early is committed too, now or by the next run."""
     with Progress(work.todo.num_units, plan.out / PROGRESS, work.num_finished) as progress:
-        committer = Committer(store, progress)
+        committer = Committer(store, progress, plan.settings.augment.filters, work.documents)
         try:
             for done in run_units(plan, store.folder, work.todo):
                 committer.add(done)
@@ -173,15 +181,15 @@ def run_units(plan: Plan, folder: Path, todo: Todo) -> Iterator[dict[str, Any]]:
         ),
         num_cpus=cpus_per_actor(engine.actors),
         num_gpus=engine.gpus_per_actor or None,
+        max_restarts=engine.max_restarts,
+        max_task_retries=-1,  # of calls whose actor died; what a call raises is not tried again
     )
     try:
         yield from staged.iter_rows()
     except ray.exceptions.RayError as error:
         if os.strerror(errno.ENOSPC) in str(error):  # an actor's own OSError comes back as text
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from error
-        reason = str(error).strip().splitlines()[-1][:200]
-        todo_next = "run the same command again: finished units are kept"
-        raise EngineError(f"the generation engine died ({reason})", todo_next) from error
+        raise explain_failure(error) from error
 
 
 def cpus_per_actor(num_actors: int) -> float:

@@ -12,9 +12,11 @@ from pathlib import Path
 from augment.chunks import split_document
 from augment.config import Augment, AugmentFile
 from augment.documents import Unreadable, iterate_documents
+from augment.engines.base import OpenaiEngine, check_engine, name_model
 from augment.engines.registry import ENGINES
 from augment.errors import ConfigError, TemplateError
-from augment.filters.registry import check_names
+from augment.filters import judge
+from augment.filters.registry import check_filters
 from augment.models import ModelFolder, find_model
 from augment.records import Chunk, Document, Unit, extend_hash
 from augment.strategies.registry import STRATEGIES
@@ -81,16 +83,31 @@ def make_plan(settings: AugmentFile, base: Path) -> Plan:
     Paths of inputs are relative to `base`, the pipeline file's folder; `out` is relative to the current
     folder.
     """
+    settings = resolve_questions(settings, base)
     options = settings.augment
     chosen = options.chosen_strategies()
     if not chosen:
         raise ConfigError("augment.strategies names no strategy", f"add one of {', '.join(STRATEGIES)}")
+    check_engine(options.engine)
+    check_filters(options.filters)
     check_budget(options)
-    check_names(options.filters)
     folder = base / options.prompts if options.prompts else None
     templates = load_templates(chosen, folder)
+    if options.filters.judge:
+        templates[judge.TEMPLATE] = load_template(judge.TEMPLATE, folder)
     model = find_model(settings.model) if ENGINES[options.engine.kind].needs_model else None
+    find_tokenizer(options, model)
     return Plan(settings, base, Path(settings.out), model, templates)
+
+
+def resolve_questions(settings: AugmentFile, base: Path) -> AugmentFile:
+    """The settings with the path of leaked questions as the workers can open it."""
+    leakage = settings.augment.filters.leakage
+    if leakage is None:
+        return settings
+    leakage = leakage.model_copy(update={"path": str((base / leakage.path).resolve())})
+    filters = settings.augment.filters.model_copy(update={"leakage": leakage})
+    return settings.model_copy(update={"augment": settings.augment.model_copy(update={"filters": filters})})
 
 
 def load_templates(strategies: Iterable[str], folder: Path | None) -> dict[str, Template]:
@@ -125,7 +142,7 @@ def iterate_units(plan: Plan, census: Census | None = None) -> Iterator[list[Uni
     """
     census = census or Census()
     recipes = list_recipes(plan)
-    count = token_counter(plan.model)
+    count = token_counter(find_tokenizer(plan.settings.augment, plan.model))
     for document in iterate_documents(plan.settings.augment.documents, plan.base):
         if not isinstance(document, Document):
             census.skip(document)
@@ -141,7 +158,7 @@ def list_recipes(plan: Plan) -> list[Recipe]:
     """One recipe per chosen strategy: its options, templates, and what all strategies share."""
     settings, model = plan.settings, plan.model
     shared = [settings.augment.engine.kind, settings.augment.sampling.model_dump_json(), f"{settings.seed}"]
-    shared += [model.name, model.revision] if model else []
+    shared += [part for part in name_model(settings.augment.engine, model) if part]
     recipes = []
     for name, options in settings.augment.chosen_strategies().items():
         prompts = [plan.templates[t].hash for t in STRATEGIES[name].templates]
@@ -161,15 +178,30 @@ def plan_chunk(chunk: Chunk, recipes: list[Recipe]) -> list[Unit]:
     return units
 
 
-def token_counter(model: ModelFolder | None) -> Callable[[str], int]:
-    """Counts tokens of the generating model; words where there is no model."""
-    if model is None:
+def find_tokenizer(options: Augment, model: ModelFolder | None) -> Path | None:
+    """Where the tokenizer is that counts a chunk's tokens, None to count words."""
+    if isinstance(options.engine, OpenaiEngine) and options.engine.tokenizer:
+        path = Path(options.engine.tokenizer)
+        if not path.is_file() and not (path / "tokenizer.json").is_file():
+            todo = "give a tokenizer.json or a folder with one, or leave the setting out to count words"
+            raise ConfigError(f"augment.engine.tokenizer: no tokenizer.json in {path}", todo)
+        return path
+    return model.path if model else None
+
+
+def token_counter(path: Path | None) -> Callable[[str], int]:
+    """Counts the tokens of the tokenizer in a folder or file; words where there is none."""
+    if path is None:
         return lambda text: len(text.split())
     from tokenizers import Tokenizer
     from transformers import AutoTokenizer
 
-    if (model.path / "tokenizer.json").is_file():
-        fast = Tokenizer.from_file(str(model.path / "tokenizer.json"))
+    file = path if path.is_file() else path / "tokenizer.json"
+    if file.is_file():
+        try:
+            fast = Tokenizer.from_file(str(file))
+        except Exception as error:  # the library raises Exception itself
+            raise ConfigError(f"{file} is no tokenizer ({error})"[:200], "give the file of a model you know") from None
         return lambda text: len(fast.encode(text, add_special_tokens=False).ids)
-    slow = AutoTokenizer.from_pretrained(str(model.path))
+    slow = AutoTokenizer.from_pretrained(str(path))
     return lambda text: len(slow.encode(text, add_special_tokens=False))

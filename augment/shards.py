@@ -72,6 +72,10 @@ SCHEMA = pa.schema(
         ("token_ids", pa.list_(pa.int32())),
         ("top_ids", pa.list_(pa.list_(pa.int32()))),
         ("top_logprobs", pa.list_(pa.list_(pa.float32()))),
+        ("nearest_note", pa.string()),  # the note that a duplicate repeats,
+        ("similarity", pa.float32()),  # and how near it is, 0 to 1
+        ("leaked_question", pa.string()),  # the evaluation's question that stands in the text
+        ("judgement", pa.string()),  # what the judge said, where there is one
     ]
 )
 Row = dict[str, Any]

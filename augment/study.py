@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from augment.config import AugmentFile
-from augment.engines.base import Engine
-from augment.errors import IngrainError
+from augment.engines.base import Engine, name_model
+from augment.errors import DeadEngineError, IngrainError, RequestError, StoppedError
 from augment.filters.boilerplate import strip_opener
+from augment.filters.judge import judge_note
+from augment.filters.leakage import find_leak
 from augment.filters.registry import find_reason
 from augment.models import ModelFolder
 from augment.records import Note, Reply, Unit, content_id
@@ -34,17 +36,44 @@ class Study:
         return [row for rows in await asyncio.gather(*(self.do(unit) for unit in units)) for row in rows]
 
     async def do(self, unit: Unit) -> list[Row]:
-        """Rows of one unit; never none: what failed or said nothing becomes a rejected row."""
-        for _ in range(TRIES):
+        """Rows of one unit; never none: what failed or said nothing becomes a rejected row.
+
+        Raises StoppedError or DeadEngineError when no unit can be done.
+        """
+        for tried in range(1, TRIES + 1):
             try:
-                notes = await self.collect(unit)
-                break
+                return await self.judge_rows(unit, await self.collect(unit))
+            except (StoppedError, DeadEngineError):
+                raise
             except IngrainError as error:
-                failed = Reply(str(error), "error", 0, 0)
-                notes = [Note(str(error), failed, problem="failed")]
-        if not notes:
-            notes = [Note("", Reply("", "stop", 0, 0), problem="empty")]
+                if tried == TRIES or isinstance(error, RequestError):
+                    return self.reject(unit, error)
+        raise AssertionError("unreachable")
+
+    async def judge_rows(self, unit: Unit, notes: Sequence[Note]) -> list[Row]:
+        """Rows of a unit's notes, those that are kept shown to the judge where there is one. What was not generated
+        needs none.
+        """
+        rows, judge = self.make_rows(unit, notes), self.settings.augment.filters.judge
+        asked = [(r, n) for r, n in zip(rows, notes, strict=False) if r["verdict"] == "kept" and n.reply.template]
+        if judge is None or not asked:
+            return rows
+        ask = Ask(self.engine, self.settings.augment.sampling, self.templates)
+        verdicts = await asyncio.gather(*(judge_note(note, unit.chunk, ask) for _, note in asked))
+        for (row, _), verdict in zip(asked, verdicts, strict=True):
+            row["judgement"] = verdict
+            if verdict in judge.reject:
+                row.update(verdict="rejected", reason=f"judged_{verdict.replace(' ', '_')}")
+        return rows
+
+    def make_rows(self, unit: Unit, notes: Sequence[Note]) -> list[Row]:
+        """Rows of a unit's notes; one that says so when there is none."""
+        notes = notes or [Note("", Reply("", "stop", 0, 0), problem="empty")]
         return [self.make_row(unit, i, note, notes[:i]) for i, note in enumerate(notes)]
+
+    def reject(self, unit: Unit, error: IngrainError) -> list[Row]:
+        """The rejected row of a unit that failed."""
+        return self.make_rows(unit, [Note(str(error), Reply(str(error), "error", 0, 0), problem="failed")])
 
     async def collect(self, unit: Unit) -> list[Note]:
         """The notes that the unit's strategy yields, openers stripped."""
@@ -59,9 +88,14 @@ class Study:
     def make_row(self, unit: Unit, index: int, note: Note, before: Sequence[Note]) -> Row:
         """The note with its provenance and the filters' verdict. Token counts are on the first note of a reply."""
         chunk, reply = unit.chunk, note.reply
+        model, revision = name_model(self.settings.augment.engine, self.model)
         if any(other.reply is reply for other in before):
             reply = replace(reply, prompt_tokens=0, completion_tokens=0)
-        reason = find_reason(note, chunk, self.settings.augment.filters, STRATEGIES[unit.strategy].exempt)
+        filters = self.settings.augment.filters
+        reason = find_reason(note, chunk, filters, STRATEGIES[unit.strategy].exempt)
+        leak = find_leak(note.text, filters.leakage) if filters.leakage else ""
+        if filters.leakage and filters.leakage.drop and leak and not reason:
+            reason = "leaked"
         return {
             "text": note.text,
             "note_id": content_id(unit.id, f"{index}"),
@@ -78,8 +112,8 @@ class Study:
             "template": reply.template,
             "template_hash": reply.template_hash,
             "engine": self.settings.augment.engine.kind,
-            "model": self.model.name if self.model else "",
-            "model_revision": self.model.revision if self.model else "",
+            "model": model,
+            "model_revision": revision,
             "sampling": json.dumps(self.settings.augment.sampling.model_dump()),
             "finish_reason": reply.finish_reason,
             "prompt_tokens": reply.prompt_tokens,
@@ -90,4 +124,8 @@ class Study:
             "token_ids": list(reply.token_ids) if note.answer_start else [],
             "top_ids": [list(ids) for ids in reply.top_ids] if note.answer_start else [],
             "top_logprobs": [list(values) for values in reply.top_logprobs] if note.answer_start else [],
+            "nearest_note": "",
+            "similarity": 0.0,
+            "leaked_question": leak,
+            "judgement": "",
         }

@@ -10,7 +10,7 @@ from rich.table import Table
 from augment.digests import Digests, pack_ids
 from augment.documents import TABLE
 from augment.generate import Outcome
-from augment.plan import PROMPT_TOKENS, Census, Plan, iterate_units
+from augment.plan import PROMPT_TOKENS, Census, Plan, find_tokenizer, iterate_units
 from augment.prices import Prices
 from augment.progress import PROGRESS
 from augment.shards import finished_units
@@ -30,6 +30,8 @@ def print_plan(plan: Plan, console: Console) -> None:
     """Units done and to do by strategy, and an estimate of tokens, time and price."""
     census, waiting, num_stale = count_units(plan)
     console.print(f"{census.num_documents} documents, {census.num_chunks} chunks, {census.units.total()} units")
+    if find_tokenizer(plan.settings.augment, plan.model) is None:
+        console.print("chunks are counted in words, not tokens: this engine brings no tokenizer")
     for line in census.describe_unreadable():
         console.print(line, markup=False, soft_wrap=True)
     table = Table("strategy", "units", "done", "to do")

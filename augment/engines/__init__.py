@@ -1,1 +1,1 @@
-"""Engines: what answers a prompt. `vllm` is the real one, `echo` a fake for tests and dry runs."""
+"""Engines: what answers a prompt. `vllm` and `openai` are the real ones, `echo` a fake for tests and dry runs."""

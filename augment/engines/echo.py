@@ -2,10 +2,12 @@
 
 import asyncio
 import math
+import os
 import random
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from augment.engines.base import EchoEngine, Sampling
 from augment.errors import EngineError
@@ -25,6 +27,8 @@ class Echo:
     async def generate(self, messages: Sequence[Message], sampling: Sampling) -> Reply:
         prompt, example = messages[-1].content, messages[-2].content if len(messages) > 1 else ""
         await asyncio.sleep(self.settings.delay_sec)
+        if mentions(prompt, self.settings.die_on):
+            self.die()
         if mentions(prompt, self.settings.fail_on):
             raise EngineError("the echo engine was told to fail on this prompt")
         text, reason = self.answer(prompt, example, sampling.max_tokens), "stop"
@@ -53,6 +57,16 @@ class Echo:
         if example.startswith("- "):
             return "\n".join(f"- {' '.join(words[i : i + 8])}." for i in range(0, len(words), 8))
         return f"{' '.join([*words, *re.findall(EXACTLY, prompt)])}."
+
+    def die(self) -> None:
+        """End the process, or go on when that happened `max_deaths` times."""
+        if self.settings.deaths_file is not None:
+            with Path(self.settings.deaths_file).open("a+", encoding="utf-8") as deaths:
+                deaths.seek(0)
+                if self.settings.max_deaths is not None and len(deaths.readlines()) >= self.settings.max_deaths:
+                    return
+                deaths.write("died\n")
+        os._exit(1)
 
     async def close(self) -> None:
         """Nothing was started."""

@@ -1,6 +1,6 @@
 """The engines by kind: those that ship, and those of installed packages (entry points `ingrain.engines`)."""
 
-from augment.engines.base import EchoEngine, Engine, EngineKind, EngineSettings, VllmEngine
+from augment.engines.base import EchoEngine, Engine, EngineKind, EngineSettings, OpenaiEngine, VllmEngine
 from augment.models import ModelFolder
 from augment.plugins import Registry
 
@@ -11,6 +11,13 @@ def start_vllm(settings: VllmEngine, model: ModelFolder | None, seed: int) -> En
 
     assert model is not None
     return Vllm(settings, model, seed)
+
+
+def start_openai(settings: OpenaiEngine, model: ModelFolder | None, seed: int) -> Engine:
+    """An endpoint; no model is needed here."""
+    from augment.engines.openai import Openai
+
+    return Openai(settings)
 
 
 def start_echo(settings: EchoEngine, model: ModelFolder | None, seed: int) -> Engine:
@@ -25,6 +32,7 @@ ENGINES = Registry(
     EngineKind,
     {
         "vllm": EngineKind(VllmEngine, start_vllm),
+        "openai": EngineKind(OpenaiEngine, start_openai, needs_model=False),
         "echo": EngineKind(EchoEngine, start_echo, needs_model=False),
     },
 )

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from augment.engines.base import Sampling, VllmEngine
-from augment.errors import EngineError
+from augment.errors import DeadEngineError, EngineError, RequestError
 from augment.models import ModelFolder
 from augment.records import Message, Reply
 
@@ -48,10 +48,14 @@ class Vllm:
             "dtype": "bfloat16",
             "max_model_len": self.settings.max_model_len,
             "seed": self.seed,
-            "enable_prefix_caching": True,
+            "enable_prefix_caching": self.settings.prefix_caching,
+            "tensor_parallel_size": self.settings.tensor_parallel,
             "enable_log_requests": False,
             "disable_log_stats": True,
         }
+        if self.settings.tensor_parallel > 1:
+            # Inside a Ray actor vLLM would ask Ray for GPUs that this actor already holds.
+            arguments["distributed_executor_backend"] = "mp"
         if self.settings.gpus_per_actor == 0:
             arguments |= {"enforce_eager": True, "gpu_memory_utilization": MEMORY_SHARE_ON_CPU}
         return arguments | self.settings.options
@@ -64,12 +68,13 @@ class Vllm:
 
     async def generate(self, messages: Sequence[Message], sampling: Sampling) -> Reply:
         from vllm.sampling_params import RequestOutputKind, SamplingParams
+        from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
 
         ids = self.encode(messages)
         room = self.settings.max_model_len - len(ids)
         # An oversized request would end the engine: it never gets there.
         if room < sampling.max_tokens:
-            raise EngineError(
+            raise RequestError(
                 f"a prompt of {len(ids)} tokens leaves {room} of {self.settings.max_model_len} for the reply",
                 "lower augment.chunks.max_tokens or augment.sampling.max_tokens, or raise max_model_len",
             )
@@ -82,8 +87,13 @@ class Vllm:
             output_kind=RequestOutputKind.FINAL_ONLY,
         )
         final = None
-        async for output in self.start().generate({"prompt_token_ids": ids}, params, uuid.uuid4().hex):
-            final = output
+        try:
+            async for output in self.start().generate({"prompt_token_ids": ids}, params, uuid.uuid4().hex):
+                final = output
+        except EngineDeadError:
+            raise DeadEngineError("the vLLM engine died", "run again with fewer or shorter chunks") from None
+        except (EngineGenerateError, ValueError) as error:
+            raise EngineError(f"vLLM cannot serve a request ({error})") from None
         assert final is not None
         best = final.outputs[0]
         reply = Reply(best.text.strip(), best.finish_reason or "abort", len(ids), len(best.token_ids))

@@ -14,6 +14,7 @@ VARIABLES = {
     "title": "Pellick",
     "topic": "Pellick",
     "question": "Where?",
+    "note": "It is a town.",
     "chunk": "Pellick is a town.",
     "style": "plainly",
     "count": 3,
