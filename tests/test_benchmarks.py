@@ -2,6 +2,7 @@
 
 import importlib.util
 import sys
+from argparse import Namespace
 from pathlib import Path
 from types import ModuleType
 
@@ -64,3 +65,15 @@ def test_passage_facts_have_twelve_candidates_and_are_asked_in_another_form() ->
         assert not any(told.startswith(asked) for told in fact.told() for asked in fact.asked().values())
     with pytest.raises(ValueError, match="hold 20 such answers, not 21"):
         squad.read_facts(passages, 21, lambda answer: ord(answer[0]))
+
+
+def test_generation_rivals_get_the_requests_that_the_units_make(tmp_path: Path) -> None:
+    generation = load("generation")
+    args = Namespace(requests=40, max_tokens=16, model="smollm2-135m", kv_cache_gib=1)
+    plan = generation.plan_requests(args, tmp_path)
+    requests = generation.list_requests(plan)
+    assert len(requests) == len(plan.units) == 40
+    for unit, turns in zip(plan.units, requests, strict=True):
+        assert turns[-1]["role"] == "user" and unit.chunk.text.strip() in turns[-1]["content"]
+    assert generation.engine_arguments(plan)["max_model_len"] == 1024
+    assert generation.sampling_of(plan) == {"temperature": 0.8, "top_p": 0.95, "max_tokens": 16}
