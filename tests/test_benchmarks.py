@@ -75,5 +75,4 @@ def test_generation_rivals_get_the_requests_that_the_units_make(tmp_path: Path) 
     assert len(requests) == len(plan.units) == 40
     for unit, turns in zip(plan.units, requests, strict=True):
         assert turns[-1]["role"] == "user" and unit.chunk.text.strip() in turns[-1]["content"]
-    assert generation.engine_arguments(plan)["max_model_len"] == 1024
     assert generation.sampling_of(plan) == {"temperature": 0.8, "top_p": 0.95, "max_tokens": 16}
