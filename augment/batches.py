@@ -1,4 +1,4 @@
-"""Reads a dataset's shards as tables of many rows: a million notes in flat memory, a thousand tiny shards at once."""
+"""Reads a dataset's shards as tables of many rows, so that neither a million notes nor a thousand tiny shards cost much."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
