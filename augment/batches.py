@@ -1,4 +1,4 @@
-"""Reads a dataset's shards as tables of many rows, so that neither a million notes nor a thousand tiny shards cost much."""
+"""Reads a dataset's shards as tables of some twenty thousand rows, however many or tiny the shards are."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
