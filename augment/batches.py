@@ -1,4 +1,4 @@
-"""Reads a dataset's shards as tables of many rows: a million notes in flat memory, a thousand tiny shards at once."""
+"""Reads a dataset's shards as tables of some twenty thousand rows, however many or tiny the shards are."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path

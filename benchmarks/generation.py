@@ -80,10 +80,11 @@ def list_requests(plan: Plan) -> list[list[dict[str, str]]]:
 
 
 def engine_arguments(plan: Plan) -> dict[str, Any]:
-    """What our engine gives to vLLM, for the rivals."""
+    """What our engine gives to vLLM, for the rivals; logging of requests is off in both and no option of theirs."""
     assert plan.model is not None and plan.settings.augment.engine.kind == "vllm"
     set_environment(plan.settings.augment.engine)
-    return Vllm(plan.settings.augment.engine, plan.model, plan.settings.seed).engine_arguments()
+    arguments = Vllm(plan.settings.augment.engine, plan.model, plan.settings.seed).engine_arguments()
+    return {name: value for name, value in arguments.items() if name != "enable_log_requests"}
 
 
 def sampling_of(plan: Plan) -> dict[str, Any]:
@@ -123,7 +124,6 @@ def run_vllm(plan: Plan) -> dict[str, float]:
     arguments, requests = engine_arguments(plan), list_requests(plan)
     from vllm import LLM, SamplingParams
 
-    del arguments["enable_log_requests"]  # only the asynchronous engine has it
     llm = LLM(**arguments)
     started = time.time()
     outputs = llm.chat(requests, SamplingParams(**sampling_of(plan)), use_tqdm=False)

@@ -2,6 +2,7 @@
 
 import importlib.util
 import sys
+from argparse import Namespace
 from pathlib import Path
 from types import ModuleType
 
@@ -79,3 +80,14 @@ def test_the_corpus_of_the_scale_benchmark_plans_the_units_it_says(tmp_path: Pat
     assert len(chunks) == 4 * units.CHUNKS_PER_DOCUMENT and {len(c) for c in chunks} == {units.UNITS_PER_CHUNK}
     assert len({unit.id for units in chunks for unit in units}) == 4 * 40
     assert len({units[0].chunk.text for units in chunks}) == len(chunks)
+
+
+def test_generation_rivals_get_the_requests_that_the_units_make(tmp_path: Path) -> None:
+    generation = load("generation")
+    args = Namespace(requests=40, max_tokens=16, model="smollm2-135m", kv_cache_gib=1)
+    plan = generation.plan_requests(args, tmp_path)
+    requests = generation.list_requests(plan)
+    assert len(requests) == len(plan.units) == 40
+    for unit, turns in zip(plan.units, requests, strict=True):
+        assert turns[-1]["role"] == "user" and unit.chunk.text.strip() in turns[-1]["content"]
+    assert generation.sampling_of(plan) == {"temperature": 0.8, "top_p": 0.95, "max_tokens": 16}
