@@ -21,14 +21,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from augment.config import AugmentFile
 from augment.engines.base import Sampling
 from augment.engines.vllm import Vllm, set_environment
-from augment.plan import Plan, make_plan
+from augment.plan import Plan, iterate_units, make_plan
 from augment.records import Message, Reply
 from augment.study import Study
 
@@ -39,22 +39,29 @@ NUM_LOGICAL_CPUS = 8  # ray.data.llm wants one for each of its stages; on fewer 
 
 
 def plan_requests(args: argparse.Namespace, out: Path) -> Plan:
-    """A plan of exactly `args.requests` units of one request each."""
+    """A plan of exactly `args.requests` units of one request each: so many chunks of the corpus, a document each."""
+    corpus = plan_documents(ROOT / "pipelines" / "corpus" / "documents", args, out)
+    texts = [units[0].chunk.text for units in islice(iterate_units(corpus), args.requests)]
+    (out / "documents").mkdir(parents=True)
+    for i in range(args.requests):
+        (out / "documents" / f"{i:05}.md").write_text(texts[i % len(texts)], encoding="utf-8")
+    return plan_documents(out / "documents", args, out / "run")
+
+
+def plan_documents(folder: Path, args: argparse.Namespace, out: Path) -> Plan:
+    """One paraphrase of each chunk of the documents."""
     engine = {"kind": "vllm", "max_model_len": 1024, "kv_cache_gib": args.kv_cache_gib}
     # With statistics vLLM tells when a request arrived; all rivals pay for them.
     engine["options"] = {"disable_log_stats": False}
     augment = {
-        "documents": {"path": str(ROOT / "pipelines" / "corpus" / "documents")},
+        "documents": {"path": str(folder)},
         "chunks": {"max_tokens": 64},
         "engine": engine,
         "sampling": {"temperature": 0.8, "max_tokens": args.max_tokens},
-        "strategies": {"paraphrase": {"rounds": 1 + args.requests // 32}},
+        "strategies": {"paraphrase": {}},
     }
     settings = AugmentFile.model_validate({"out": str(out), "model": args.model, "augment": augment})
-    plan = make_plan(settings, ROOT)
-    if len(plan.units) < args.requests:
-        raise SystemExit(f"the corpus makes {len(plan.units)} requests, not {args.requests}")
-    return replace(plan, units=plan.units[: args.requests])
+    return make_plan(settings, ROOT)
 
 
 class Recorder:
@@ -75,7 +82,8 @@ class Recorder:
 def list_requests(plan: Plan) -> list[list[dict[str, str]]]:
     """The conversations that the plan's units ask for."""
     recorder = Recorder()
-    asyncio.run(Study(plan.settings, plan.templates, plan.model, recorder).do_all(plan.units))
+    units = [unit for units in iterate_units(plan) for unit in units]
+    asyncio.run(Study(plan.settings, plan.templates, plan.model, recorder).do_all(units))
     return recorder.requests
 
 
@@ -101,8 +109,9 @@ def run_ours(plan: Plan) -> dict[str, float]:
         """Notes the time at which the loaded engine gets its first block of units."""
 
         async def __call__(self, block: Any) -> Any:
-            if self.study.engine.llm is None:  # type: ignore[attr-defined]
-                self.study.engine.start()  # type: ignore[attr-defined]
+            engine = self.attempts.study.engine
+            if engine.llm is None:  # type: ignore[attr-defined]
+                engine.start()  # type: ignore[attr-defined]
                 (self.folder.parent / ENGINE_START).write_text(json.dumps(time.time()), encoding="utf-8")
             return await super().__call__(block)
 

@@ -87,7 +87,8 @@ def test_generation_rivals_get_the_requests_that_the_units_make(tmp_path: Path) 
     args = Namespace(requests=40, max_tokens=16, model="smollm2-135m", kv_cache_gib=1)
     plan = generation.plan_requests(args, tmp_path)
     requests = generation.list_requests(plan)
-    assert len(requests) == len(plan.units) == 40
-    for unit, turns in zip(plan.units, requests, strict=True):
+    units = [unit for units in iterate_units(plan) for unit in units]
+    assert len(requests) == len(units) == 40
+    for unit, turns in zip(units, requests, strict=True):
         assert turns[-1]["role"] == "user" and unit.chunk.text.strip() in turns[-1]["content"]
     assert generation.sampling_of(plan) == {"temperature": 0.8, "top_p": 0.95, "max_tokens": 16}

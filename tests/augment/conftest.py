@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from augment.shards import SCHEMA, NoteStore, Row, stage_rows
+from augment.shards import NoteStore, Row, stage_rows
+from tests.rows import blank_row
 
 
 @pytest.fixture
@@ -13,7 +14,7 @@ def make_note() -> Callable[..., Row]:
     """Makes a kept note, or a rejected one when it is given a reason; each is a unit of its own unless told."""
 
     def make(number: int, text: str = "", **columns: str | int) -> Row:
-        row: Row = {f.name: "" if str(f.type) == "string" else 0 for f in SCHEMA}
+        row = blank_row()
         row |= {"text": text or f"Note number {number} says something.", "note_id": f"n{number:04}"}
         row |= {"unit_id": f"u{number}", "document_id": "a.md", "title": "Pellick", "strategy": "paraphrase"}
         row |= columns

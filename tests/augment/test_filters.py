@@ -24,11 +24,12 @@ from augment.filters.near_duplicate import NearDuplicates
 from augment.filters.registry import RULES, check_filters, find_reason
 from augment.filters.repetition import repetition
 from augment.filters.support import unsupported
-from augment.plan import make_plan
+from augment.plan import iterate_units, make_plan
 from augment.records import Chunk, Message, Note, Reply, Unit
 from augment.shards import SCHEMA, NoteStore, stage_rows
 from augment.study import Study
 from augment.templates import load_template
+from tests.rows import blank_row
 
 TEXT = "Pellick is the only town on the island of Ossel and the third largest settlement in the isles."
 CHUNK = Chunk("a.md", "Pellick", "a.md", 0, len(TEXT), TEXT)
@@ -158,9 +159,8 @@ WORDS = (
 
 def table_of(*texts: str, document: str = "a.md", first: int = 0) -> pa.Table:
     """Rows as a run stages them."""
-    blank: dict[str, object] = {f.name: "" if f.type == pa.string() else 0 for f in SCHEMA}
     rows = [
-        blank | {"document_id": document, "note_id": f"n{first + i}", "text": text, "verdict": "kept"}
+        blank_row() | {"document_id": document, "note_id": f"n{first + i}", "text": text, "verdict": "kept"}
         for i, text in enumerate(texts)
     ]
     return pa.Table.from_pylist(rows, schema=SCHEMA)
@@ -351,7 +351,7 @@ def test_a_leaked_question_is_flagged_and_dropped_by_setting(tmp_path: Path, dro
     augment = {"documents": {"path": "a.md"}, "engine": {"kind": "echo"}, "strategies": {"paraphrase": {}}}
     plan = make_plan(AugmentFile.model_validate({"out": "x", "augment": augment | {"filters": filters}}), tmp_path)
     study = Study(plan.settings, plan.templates, None, Judging("supported"))
-    row = asyncio.run(study.do(plan.units[0]))[0]
+    row = asyncio.run(study.do(next(iterate_units(plan))[0]))[0]
     assert row["leaked_question"] == question
     assert (row["verdict"], row["reason"]) == (("rejected", "leaked") if drop else ("kept", ""))
 

@@ -40,7 +40,7 @@ from augment.commit import open_store
 from augment.digests import pack_ids
 from augment.shards import SCHEMA, finished_units, stage_rows
 def make_row(i, verdict="kept"):
-    kinds = {"string": f"text {i}", "int64": i}
+    kinds = {"string": f"text {i}", "int64": i, "float": i}
     row = {f.name: kinds.get(str(f.type), []) for f in SCHEMA}
     return row | {"unit_id": f"{i:032x}", "note_id": f"u{i} {verdict}", "verdict": verdict, "reason": ""}
 store = open_store(Path(sys.argv[1]))
@@ -75,6 +75,7 @@ def make_row(i: int, verdict: str = "kept") -> Row:
     values = {
         pa.string(): f"text {i}",
         pa.int64(): i,
+        pa.float32(): i / 2,
         TOKENS: [i, 7],
         TOPS: [[i, 8], [7]],
         SCORES: [[-0.5, -2.0], [-1.5]],
