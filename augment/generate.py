@@ -17,10 +17,10 @@ from filelock import FileLock, Timeout
 from ray.data import ActorPoolStrategy
 
 from augment.commit import Committer, open_store
-from augment.digests import Digests, pack_ids
+from augment.digests import Digests
 from augment.engines.base import start_engine
 from augment.errors import DatasetError, EngineError
-from augment.plan import Census, Plan, iterate_units
+from augment.plan import Census, Plan, iterate_units, match_finished
 from augment.progress import PROGRESS, Progress, Tally
 from augment.resume import Resume, check_resume, check_same_dataset
 from augment.settings import save_settings
@@ -124,12 +124,9 @@ def list_work(plan: Plan, finished: Digests) -> Work:
     """Read the whole plan once: what is not finished goes to a file."""
     todo, planned, census = Todo((plan.out / TODO).resolve()), Digests(), Census()
     try:
-        for units in iterate_units(plan, census):
-            ids = pack_ids([unit.id for unit in units])
-            done = finished.contains(ids)
-            planned.add(ids[done])
-            if not done.all():
-                todo.add([unit for unit, is_done in zip(units, done, strict=True) if not is_done])
+        for missing in match_finished(iterate_units(plan, census), finished, planned):
+            if missing:
+                todo.add(missing)
     finally:
         todo.close()
     return Work(todo, len(planned), finished.without(planned), census)

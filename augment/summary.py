@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.table import Table
 
-from augment.digests import Digests, pack_ids
+from augment.digests import Digests
 from augment.generate import Outcome
-from augment.plan import PROMPT_TOKENS, Census, Plan, iterate_units
+from augment.plan import PROMPT_TOKENS, Census, Plan, iterate_units, match_finished
 from augment.prices import Prices
 from augment.progress import PROGRESS
 from augment.shards import finished_units
@@ -46,11 +46,8 @@ def count_units(plan: Plan) -> tuple[Census, Counter[str], int]:
     """What is planned, the units to do by strategy, and the number of finished units that are not planned."""
     census, waiting, planned = Census(), Counter[str](), Digests()
     finished = finished_units(plan.out / "notes")
-    for units in iterate_units(plan, census):
-        ids = pack_ids([unit.id for unit in units])
-        done = finished.contains(ids)
-        planned.add(ids[done])
-        waiting.update(unit.strategy for unit, is_done in zip(units, done, strict=True) if not is_done)
+    for missing in match_finished(iterate_units(plan, census), finished, planned):
+        waiting.update(unit.strategy for unit in missing)
     return census, waiting, len(finished) - len(planned)
 
 
