@@ -19,12 +19,12 @@ from ray.data import ActorPoolStrategy
 from augment.attempts import Attempts
 from augment.card import write_card
 from augment.commit import Committer, open_store
-from augment.digests import Digests, pack_ids
+from augment.digests import Digests
 from augment.documents import UnreadableTable
 from augment.engines.failures import explain_failure
 from augment.engines.registry import start_engine
 from augment.errors import DatasetError, EngineError
-from augment.plan import Census, Plan, iterate_units
+from augment.plan import Census, Plan, iterate_units, match_finished
 from augment.progress import PROGRESS, Progress, Tally
 from augment.resume import Resume, check_resume, check_same_dataset
 from augment.settings import save_settings
@@ -134,14 +134,11 @@ def list_work(plan: Plan, finished: Digests, census: Census) -> Work:
     """Read the whole plan once: what is not finished goes to a file."""
     todo, planned, documents = Todo((plan.out / TODO).resolve()), Digests(), set[str]()
     try:
-        for units in iterate_units(plan, census):
-            ids = pack_ids([unit.id for unit in units])
-            done = finished.contains(ids)
-            planned.add(ids[done])
-            if not done.all():
+        for missing in match_finished(iterate_units(plan, census), finished, planned):
+            if missing:
+                todo.add(missing)
                 if len(finished):
-                    documents.add(units[0].chunk.document_id)
-                todo.add([unit for unit, is_done in zip(units, done, strict=True) if not is_done])
+                    documents.add(missing[0].chunk.document_id)
     finally:
         todo.close()
     return Work(todo, len(planned), documents, finished.without(planned), census)

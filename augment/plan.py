@@ -7,10 +7,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from itertools import islice
 from pathlib import Path
 
 from augment.chunks import split_document
 from augment.config import Augment, AugmentFile
+from augment.digests import Digests, pack_ids
 from augment.documents import Unreadable, iterate_documents
 from augment.engines.base import OpenaiEngine, check_engine, name_model
 from augment.engines.registry import ENGINES
@@ -24,6 +26,7 @@ from augment.templates import Template, load_template
 
 PROMPT_TOKENS = 450  # what the chat format and the longest shipped template take, with room to spare
 MAX_SHOWN = 5
+CHUNKS_PER_LOOKUP = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +155,20 @@ def iterate_units(plan: Plan, census: Census | None = None) -> Iterator[list[Uni
             census.num_chunks += 1
             census.units.update({recipe.strategy: recipe.num_rounds for recipe in recipes})
             yield plan_chunk(chunk, recipes)
+
+
+def match_finished(chunks: Iterator[list[Unit]], finished: Digests, planned: Digests) -> Iterator[list[Unit]]:
+    """Of each chunk's units those that are not finished; `planned` learns the ids of those that are.
+
+    Looked up many chunks at a time: a look-up costs nearly the same for twenty ids and for thousands.
+    """
+    while group := list(islice(chunks, CHUNKS_PER_LOOKUP)):
+        ids = pack_ids([unit.id for units in group for unit in units])
+        done = finished.contains(ids)
+        planned.add(ids[done])
+        flags = iter(done.tolist())
+        for units in group:
+            yield [unit for unit in units if not next(flags)]
 
 
 def list_recipes(plan: Plan) -> list[Recipe]:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.table import Table
 
-from augment.digests import Digests, pack_ids
+from augment.digests import Digests
 from augment.documents import TABLE
 from augment.generate import Outcome
-from augment.plan import PROMPT_TOKENS, Census, Plan, find_tokenizer, iterate_units
+from augment.plan import PROMPT_TOKENS, Census, Plan, find_tokenizer, iterate_units, match_finished
 from augment.prices import Prices
 from augment.progress import PROGRESS
 from augment.shards import finished_units
@@ -57,11 +57,8 @@ def count_units(plan: Plan) -> tuple[Census, Waiting, int]:
     census, waiting, planned = Census(), Waiting(Counter(), Counter()), Digests()
     options = plan.settings.augment.chosen_strategies()
     finished = finished_units(plan.out / "notes")
-    for units in iterate_units(plan, census):
-        ids = pack_ids([unit.id for unit in units])
-        done = finished.contains(ids)
-        planned.add(ids[done])
-        for unit in (unit for unit, is_done in zip(units, done, strict=True) if not is_done):
+    for missing in match_finished(iterate_units(plan, census), finished, planned):
+        for unit in missing:
             waiting.units[unit.strategy] += 1
             waiting.calls[unit.strategy] += options[unit.strategy].count_calls(unit.chunk)
     return census, waiting, len(finished) - len(planned)
