@@ -48,7 +48,8 @@ class StudyActor:
     def __init__(self, plan: Plan, folder: Path) -> None:
         engine = start_engine(plan.settings.augment.engine, plan.model, plan.settings.seed)
         self.folder = folder
-        self.attempts = Attempts(Study(plan.settings, plan.templates, plan.model, engine), folder / STAGING)
+        study = Study(plan.settings, plan.templates, plan.model, engine)
+        self.attempts = Attempts(study, folder / STAGING, plan.settings.augment.engine)
 
     async def __call__(self, block: pa.Table) -> pa.Table:
         units = [unit_of(row) for row in block.to_pylist()]
@@ -130,8 +131,6 @@ def run_units(plan: Plan, folder: Path, todo: list[Unit]) -> Iterator[dict[str, 
         ),
         num_cpus=1,
         num_gpus=engine.gpus_per_actor or None,
-        max_restarts=engine.max_restarts,
-        max_task_retries=-1,  # of calls whose actor died; what a call raises is not tried again
     )
     try:
         yield from staged.iter_rows()

@@ -96,11 +96,12 @@ class EchoEngine(Settings):
     max_restarts: int = Field(default=20, ge=0)
 
 
-EngineSettings = Annotated[VllmEngine | OpenaiEngine | EchoEngine, Field(discriminator="kind")]
+AnyEngineSettings = VllmEngine | OpenaiEngine | EchoEngine
+EngineSettings = Annotated[AnyEngineSettings, Field(discriminator="kind")]
 ENV_NAME = re.compile(r"[A-Z_][A-Z0-9_]*")
 
 
-def check_engine(settings: VllmEngine | OpenaiEngine | EchoEngine) -> None:
+def check_engine(settings: AnyEngineSettings) -> None:
     """Raise ConfigError for settings that contradict each other, or hold a secret; the message does not show it."""
     if isinstance(settings, OpenaiEngine):
         check_endpoint(settings)
@@ -125,14 +126,14 @@ def check_endpoint(settings: OpenaiEngine) -> None:
         raise ConfigError("augment.engine.api_key_env is no name of an environment variable", todo)
 
 
-def name_model(settings: VllmEngine | OpenaiEngine | EchoEngine, model: ModelFolder | None) -> tuple[str, str]:
+def name_model(settings: AnyEngineSettings, model: ModelFolder | None) -> tuple[str, str]:
     """Name and revision of the model that answers, "" where there is none or it is not known."""
     if isinstance(settings, OpenaiEngine):
         return settings.model, ""
     return (model.name, model.revision) if model else ("", "")
 
 
-def start_engine(settings: VllmEngine | OpenaiEngine | EchoEngine, model: ModelFolder | None, seed: int) -> Engine:
+def start_engine(settings: AnyEngineSettings, model: ModelFolder | None, seed: int) -> Engine:
     """Start the engine that the settings name; a heavy one is imported only here."""
     if isinstance(settings, EchoEngine):
         from augment.engines.echo import Echo
