@@ -14,7 +14,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from augment.errors import DeadEngineError, RequestError
+from augment.engines.base import AnyEngineSettings
+from augment.errors import DeadEngineError, RequestError, StoppedError
 from augment.records import Unit, content_id
 from augment.shards import Row
 from augment.study import Study
@@ -25,11 +26,21 @@ CROWD, BLOCK = "crowd", "block"
 class Attempts:
     """Does blocks with a study; `folder` is where the files are, shared by all processes of the run."""
 
-    def __init__(self, study: Study, folder: Path) -> None:
+    def __init__(self, study: Study, folder: Path, engine: AnyEngineSettings) -> None:
         self.study, self.folder, self.room = study, folder, Room()
+        starts = folder / "attempts-started"
+        write_down(starts, "started")
+        self.num_deaths = len(starts.read_text(encoding="utf-8").split()) - engine.actors
+        self.max_deaths = engine.max_restarts
 
     async def do_all(self, units: Sequence[Unit]) -> list[Row]:
-        """Rows of a block of units. Ends this process when the engine is dead: Ray starts another."""
+        """Rows of a block of units. Ends this process when the engine is dead: Ray starts another.
+
+        Raises StoppedError when that happened too often.
+        """
+        if self.num_deaths > self.max_deaths:
+            todo = "raise augment.engine.max_restarts or use shorter chunks; finished units are kept"
+            raise StoppedError(f"the generation engine died {self.num_deaths} times", todo)
         file = self.folder / f"attempt-{content_id(*(unit.id for unit in units))}"
         try:
             rows = await self.attempt(units, file)

@@ -73,7 +73,8 @@ class StudyActor:
     def __init__(self, plan: Plan, folder: Path, todo: Path) -> None:
         engine = start_engine(plan.settings.augment.engine, plan.model, plan.settings.seed)
         self.folder, self.todo = folder, todo
-        self.attempts = Attempts(Study(plan.settings, plan.templates, plan.model, engine), folder / STAGING)
+        study = Study(plan.settings, plan.templates, plan.model, engine)
+        self.attempts = Attempts(study, folder / STAGING, plan.settings.augment.engine)
 
     async def __call__(self, blocks: pa.Table) -> pa.Table:
         units = [unit for row in blocks.to_pylist() for unit in read_block(self.todo, Block(**row))]
@@ -178,8 +179,6 @@ def run_units(plan: Plan, folder: Path, todo: Todo) -> Iterator[dict[str, Any]]:
         ),
         num_cpus=cpus_per_actor(engine.actors),
         num_gpus=engine.gpus_per_actor or None,
-        max_restarts=engine.max_restarts,
-        max_task_retries=-1,  # of calls whose actor died; what a call raises is not tried again
     )
     try:
         yield from staged.iter_rows()

@@ -97,7 +97,7 @@ def engine_arguments(plan: Plan) -> dict[str, Any]:
 
 def sampling_of(plan: Plan) -> dict[str, Any]:
     """Sampling as rivals want it."""
-    return dict(plan.settings.augment.sampling.model_dump())
+    return dict(plan.settings.augment.sampling.model_dump(exclude={"top_logprobs"}))
 
 
 def run_ours(plan: Plan) -> dict[str, float]:

@@ -106,14 +106,16 @@ class EchoEngine(Settings):
     prices: Prices = Prices()
 
 
-EngineSettings = Annotated[VllmEngine | OpenaiEngine | EchoEngine, Field(discriminator="kind")]
+AnyEngineSettings = VllmEngine | OpenaiEngine | EchoEngine
+EngineSettings = Annotated[AnyEngineSettings, Field(discriminator="kind")]
 ENV_NAME = re.compile(r"[A-Z_][A-Z0-9_]*")
 
 
 @dataclass(frozen=True, slots=True)
 class EngineKind:
     """An engine as it is registered: its settings, and what starts it with the model, where it `needs_model`, and the
-    seed. Settings have a `kind`, and VllmEngine's `max_model_len`, `actors`, `gpus_per_actor` and `max_restarts`.
+    seed. Settings have a `kind`, and VllmEngine's `max_model_len`, `actors`, `gpus_per_actor`, `max_restarts` and
+    `prices`.
     """
 
     settings: type[Settings]
@@ -121,7 +123,7 @@ class EngineKind:
     needs_model: bool = True
 
 
-def check_engine(settings: VllmEngine | OpenaiEngine | EchoEngine) -> None:
+def check_engine(settings: AnyEngineSettings) -> None:
     """Raise ConfigError for settings that contradict each other, or hold a secret; the message does not show it."""
     if isinstance(settings, OpenaiEngine):
         check_endpoint(settings)
@@ -146,7 +148,7 @@ def check_endpoint(settings: OpenaiEngine) -> None:
         raise ConfigError("augment.engine.api_key_env is no name of an environment variable", todo)
 
 
-def name_model(settings: VllmEngine | OpenaiEngine | EchoEngine, model: ModelFolder | None) -> tuple[str, str]:
+def name_model(settings: AnyEngineSettings, model: ModelFolder | None) -> tuple[str, str]:
     """Name and revision of the model that answers, "" where there is none or it is not known."""
     if isinstance(settings, OpenaiEngine):
         return settings.model, ""

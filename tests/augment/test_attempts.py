@@ -77,7 +77,7 @@ def test_an_engine_that_dies_too_often_is_one_line_and_what_is_done_stays(tmp_pa
     write_documents(tmp_path)
     done = run_augment(tmp_path, "max_restarts: 1")
     assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].startswith("error: the generation engine died"), done.stderr
+    assert done.stderr.splitlines()[-1].startswith("error: the generation engine died 2 times; "), done.stderr
     assert "finished units are kept" in done.stderr.splitlines()[-1]
     again = run_augment(tmp_path, "max_deaths: 0")
     assert again.returncode == 0 and len(reasons_by_unit(tmp_path)) == 40

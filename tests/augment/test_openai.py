@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import ray
 from typer.testing import CliRunner
 
 from augment.cli import app
@@ -223,6 +224,7 @@ def test_a_run_needs_no_local_model_rejects_what_fails_and_stops_at_a_wrong_key(
 
     with FakeEndpoint(otherwise=fail_on_report) as server:
         file = write_pipeline(tmp_path, server.url)
+        ray.shutdown()  # workers that are there already do not know the key
         options = ["--set", "model=no/such/model", "--set", "augment.engine.max_concurrency=1"]
         planned = CliRunner().invoke(app, ["plan", str(file), *options])
         assert planned.exit_code == 0 and "counted in words" in planned.stdout, planned.output

@@ -38,12 +38,13 @@ import sys
 from pathlib import Path
 from augment.commit import open_store
 from augment.digests import pack_ids
+from augment.filters.base import Filters
 from augment.shards import SCHEMA, finished_units, stage_rows
 def make_row(i, verdict="kept"):
     kinds = {"string": f"text {i}", "int64": i, "float": i}
     row = {f.name: kinds.get(str(f.type), []) for f in SCHEMA}
     return row | {"unit_id": f"{i:032x}", "note_id": f"u{i} {verdict}", "verdict": verdict, "reason": ""}
-store = open_store(Path(sys.argv[1]))
+store = open_store(Path(sys.argv[1]), Filters())
 done = finished_units(store.folder)
 print("ready", flush=True)
 pieces = []

@@ -2,15 +2,23 @@
 
 import asyncio
 import math
+from importlib import resources
+from itertools import groupby
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
+import psutil
 import pytest
 
-from augment.engines.base import Sampling, VllmEngine
+from augment.config import AugmentFile
+from augment.engines.base import Sampling, VllmEngine, check_engine
 from augment.engines.vllm import Vllm, with_logprobs
-from augment.errors import EngineError
-from augment.models import find_model
+from augment.errors import ConfigError, DeadEngineError, EngineError
+from augment.models import ModelFolder, find_model
+from augment.plan import iterate_units, make_plan
 from augment.records import Message, Reply
+from augment.settings import load_settings
 
 
 @pytest.mark.vllm
@@ -52,3 +60,55 @@ def test_a_drawn_token_that_is_not_among_the_likeliest_is_left_out_of_them() -> 
     reply = with_logprobs(Reply("x", "stop", 1, 2), SimpleNamespace(token_ids=[7, 2], logprobs=[first, second]), 2)
     assert reply.token_ids == (7, 2)
     assert reply.top_ids == ((1, 3), (2, 5)) and reply.top_logprobs == ((-0.5, -1.5), (-0.1, -3.0))
+
+
+def engine_of(model: Path, **settings: Any) -> Vllm:
+    return Vllm(VllmEngine(**settings), ModelFolder("tiny", model, ""), seed=0)
+
+
+def test_settings_reach_vllm_and_options_win(tiny_model: Path) -> None:
+    usual = engine_of(tiny_model).engine_arguments()
+    assert usual["enable_prefix_caching"] is True and usual["tensor_parallel_size"] == 1
+    assert "distributed_executor_backend" not in usual and usual["enforce_eager"]
+    split = engine_of(tiny_model, tensor_parallel=2, gpus_per_actor=2, options={"dtype": "float16"}).engine_arguments()
+    assert (split["tensor_parallel_size"], split["distributed_executor_backend"]) == (2, "mp")
+    assert split["dtype"] == "float16" and "enforce_eager" not in split
+
+
+@pytest.mark.parametrize("gpus", [0.5, 1, 3])
+def test_a_model_is_not_split_over_more_gpus_than_an_actor_has(gpus: float) -> None:
+    with pytest.raises(ConfigError, match=r"tensor_parallel is 4.*set augment.engine.gpus_per_actor=4"):
+        check_engine(VllmEngine(tensor_parallel=4, gpus_per_actor=gpus))
+    check_engine(VllmEngine(tensor_parallel=4, gpus_per_actor=4))
+
+
+def test_units_of_a_chunk_stand_together_so_that_their_prompts_share_a_cached_prefix() -> None:
+    file = Path(str(resources.files("pipelines"))) / "quickstart.yaml"
+    plan = make_plan(load_settings(file, ["augment.engine={kind: echo}"], AugmentFile), file.parent)
+    units = [unit for units in iterate_units(plan) for unit in units]
+    chunks = [(unit.chunk.document_id, unit.chunk.start) for unit in units]
+    strategies = [(*chunk, unit.strategy) for chunk, unit in zip(chunks, units, strict=True)]
+    for places in (chunks, strategies):
+        assert len([place for place, _ in groupby(places)]) == len(set(places))
+    assert chunks == sorted(chunks)
+
+
+@pytest.mark.vllm
+@pytest.mark.slow
+def test_a_killed_engine_core_is_a_dead_engine() -> None:
+    async def ask() -> None:
+        engine = engine_of(find_model("smollm2-135m").path, max_model_len=512)
+        try:
+            question, sampling = [Message("user", "What?")], Sampling(max_tokens=400)
+            assert (await engine.generate(question, Sampling(max_tokens=4))).completion_tokens > 0
+            waiting = [asyncio.create_task(engine.generate(question, sampling)) for _ in range(8)]
+            await asyncio.sleep(0.2)
+            for process in psutil.Process().children(recursive=True):
+                if "EngineCore" in " ".join([process.name(), *process.cmdline()]):
+                    process.kill()
+            errors = await asyncio.gather(*waiting, return_exceptions=True)
+            assert {type(error) for error in errors} == {DeadEngineError}
+        finally:
+            await engine.close()
+
+    asyncio.run(ask())
