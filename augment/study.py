@@ -42,13 +42,14 @@ class Study:
         """
         for tried in range(1, TRIES + 1):
             try:
-                return await self.judge_rows(unit, await self.collect(unit))
+                notes = await self.collect(unit)
+                break
             except (StoppedError, DeadEngineError):
                 raise
             except IngrainError as error:
                 if tried == TRIES or isinstance(error, RequestError):
                     return self.reject(unit, error)
-        raise AssertionError("unreachable")
+        return await self.judge_rows(unit, notes)
 
     async def judge_rows(self, unit: Unit, notes: Sequence[Note]) -> list[Row]:
         """Rows of a unit's notes, those that are kept shown to the judge where there is one. What was not generated

@@ -40,26 +40,34 @@ class Engine(Protocol):
         ...
 
 
-class VllmEngine(Settings):
-    """vLLM in this process tree. `options` go to its AsyncEngineArgs as they are.
+class EngineOptions(Settings):
+    """What the settings of every engine have, those of installed packages too; each adds its `kind`.
 
-    A machine with 8 GPUs runs 8 `actors` of one GPU each, or fewer with more `gpus_per_actor`; a model that does not
-    fit one GPU is split over `tensor_parallel` of them. `max_restarts` bounds how often a dead engine starts again.
+    `max_restarts` bounds how often a dead engine starts again; `prices` are for estimates.
     """
 
-    kind: Literal["vllm"] = "vllm"
     max_model_len: int = Field(default=2048, ge=64)
     actors: int = Field(default=1, ge=1)
     gpus_per_actor: float = Field(default=0, ge=0)
-    tensor_parallel: int = Field(default=1, ge=1)
-    prefix_caching: bool = True
-    kv_cache_gib: int = Field(default=2, ge=1)
     max_restarts: int = Field(default=20, ge=0)
-    options: dict[str, Any] = Field(default_factory=dict)
     prices: Prices = Prices()
 
 
-class OpenaiEngine(Settings):
+class VllmEngine(EngineOptions):
+    """vLLM in this process tree. `options` go to its AsyncEngineArgs as they are.
+
+    A machine with 8 GPUs runs 8 `actors` of one GPU each, or fewer with more `gpus_per_actor`; a model that does not
+    fit one GPU is split over `tensor_parallel` of them.
+    """
+
+    kind: Literal["vllm"] = "vllm"
+    tensor_parallel: int = Field(default=1, ge=1)
+    prefix_caching: bool = True
+    kv_cache_gib: int = Field(default=2, ge=1)
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class OpenaiEngine(EngineOptions):
     """An endpoint that speaks OpenAI's chat completions. `api_key_env` names the environment variable with the key.
 
     `tokenizer` is a folder or tokenizer.json that counts a chunk's tokens (without one they are words); `options` are
@@ -72,9 +80,7 @@ class OpenaiEngine(Settings):
     api_key_env: str | None = "OPENAI_API_KEY"
     tokenizer: str | None = None
     max_model_len: int = Field(default=8192, ge=64)
-    actors: int = Field(default=1, ge=1)
     gpus_per_actor: Literal[0] = 0
-    max_restarts: int = Field(default=20, ge=0)
     max_concurrency: int = Field(default=64, ge=1)
     timeout_sec: float = Field(default=120, gt=0)
     max_tries: int = Field(default=4, ge=1)
@@ -82,19 +88,15 @@ class OpenaiEngine(Settings):
     stop_after_failures: int = Field(default=20, ge=1)
     limit_name: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     options: dict[str, Any] = Field(default_factory=dict)
-    prices: Prices = Prices()
 
 
-class EchoEngine(Settings):
+class EchoEngine(EngineOptions):
     """A fake that answers from the last message's own words; `fail_on` and its kin match its text.
 
     `die_on` ends the process as a crash would: always, or `max_deaths` times counted by the lines of `deaths_file`.
     """
 
     kind: Literal["echo"] = "echo"
-    max_model_len: int = 2048
-    actors: int = Field(default=1, ge=1)
-    gpus_per_actor: float = 0
     delay_sec: float = Field(default=0, ge=0)
     fail_on: list[str] = Field(default_factory=list)
     refuse_on: list[str] = Field(default_factory=list)
@@ -102,8 +104,6 @@ class EchoEngine(Settings):
     die_on: list[str] = Field(default_factory=list)
     max_deaths: int | None = Field(default=None, ge=0)
     deaths_file: str | None = None
-    max_restarts: int = Field(default=20, ge=0)
-    prices: Prices = Prices()
 
 
 AnyEngineSettings = VllmEngine | OpenaiEngine | EchoEngine
@@ -114,11 +114,10 @@ ENV_NAME = re.compile(r"[A-Z_][A-Z0-9_]*")
 @dataclass(frozen=True, slots=True)
 class EngineKind:
     """An engine as it is registered: its settings, and what starts it with the model, where it `needs_model`, and the
-    seed. Settings have a `kind`, and VllmEngine's `max_model_len`, `actors`, `gpus_per_actor`, `max_restarts` and
-    `prices`.
+    seed.
     """
 
-    settings: type[Settings]
+    settings: type[EngineOptions]
     start: Callable[[Any, ModelFolder | None, int], Engine]
     needs_model: bool = True
 

@@ -5,19 +5,15 @@ from typing import Literal
 
 from pydantic import Field
 
-from augment.engines.base import EngineKind, Sampling
+from augment.engines.base import EngineKind, EngineOptions, Sampling
 from augment.models import ModelFolder
 from augment.records import Message, Reply
-from augment.settings import Settings
 
 
-class ParrotEngine(Settings):
-    """Every engine's settings have `kind`, `max_model_len`, `actors` and `gpus_per_actor`; `repeat` is its own."""
+class ParrotEngine(EngineOptions):
+    """Every engine's settings have a `kind`; `repeat` is its own."""
 
     kind: Literal["parrot"] = "parrot"
-    max_model_len: int = 2048
-    actors: int = 1
-    gpus_per_actor: float = 0
     repeat: int = Field(default=1, ge=1)
 
 
