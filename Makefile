@@ -3,6 +3,7 @@ PYTHON := .venv/bin/python
 # -qq: errors only. Plain -q still prints a warning for every package mirror that lacks a package.
 PIP := $(PYTHON) -m pip -qq --disable-pip-version-check --no-input
 LOCK := requirements/cpu.lock
+LOADERS := requirements/loaders.lock
 INSTALLED := .venv/.installed
 IS_CPU_TORCH := from importlib.util import find_spec as f; from runpy import run_path as r; \
 	exit(r(f("torch").submodule_search_locations[0] + "/version.py")["cuda"] is not None)
@@ -16,14 +17,14 @@ help:  ## list these targets
 install: $(INSTALLED)  ## create .venv with the locked packages (CPU builds); instant when nothing changed
 	@:
 
-$(INSTALLED): $(LOCK) pyproject.toml
+$(INSTALLED): $(LOCK) $(LOADERS) pyproject.toml
 	@test -x $(PYTHON) || { echo "creating .venv"; python3.11 -m venv .venv; }
 	@echo "installing $$(grep -c '==' $(LOCK)) locked packages into .venv (about 3 GB, some minutes the first time)"
 	@# PyTorch first: on Linux the usual index carries the CUDA build, PyTorch's own index the CPU build.
 	@torch=$$(grep '^torch==' $(LOCK)) && \
 	{ { $(PIP) install --no-deps $$torch && $(PYTHON) -c '$(IS_CPU_TORCH)'; } || \
 	  $(PIP) install --no-deps --force-reinstall --index-url https://download.pytorch.org/whl/cpu $$torch; }
-	@$(PIP) install --no-deps -r $(LOCK)
+	@$(PIP) install --no-deps -r $(LOCK) -r $(LOADERS)
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
