@@ -13,7 +13,8 @@ from jinja2 import Environment, StrictUndefined
 
 from augment.config import AugmentFile
 from augment.escape import clip_end, escape_markdown
-from augment.shards import CARD, SCHEMA
+from augment.shards import SCHEMA, listed_shards
+from augment.stamp import CARD, fingerprint_of, stamp_text
 from augment.statistics.measure import Statistics, measure_dataset
 from augment.statistics.tables import count_table, diversity_table, reason_table
 from augment.whole import replace_file
@@ -66,6 +67,7 @@ COLUMNS = {
 def write_card(folder: Path, settings: AugmentFile) -> None:
     """Rewrite the README.md of the dataset in `folder` from what is in it now."""
     card = render_card(measure_dataset(folder), settings)
+    card = stamp_text(card, fingerprint_of(listed_shards(folder, "train")))
     with replace_file(folder / "README.md") as path:
         path.write_text(card, encoding="utf-8")
 

@@ -11,9 +11,9 @@ renamed): it is safe from then on. A commit turns pieces into one pair of shards
 so that a unit's rows enter together:
 1. write both below `.staging`, fsync;
 2. rename both into their split;
-3. rewrite `rejected/state.json`, then `train/state.json`, each by temp + rename;
+3. rewrite `rejected/state.json`, then `train/state.json`, then the mark in README.md, each by temp + rename;
 4. remove the pieces.
-`train/state.json` is the commit point: on open, `rejected` is set to its names and all other shards are removed;
+`train/state.json` is the commit point: on open, `rejected` and the mark are set to its names, other shards removed;
 then `recover` commits the pieces whose units are in no shard. As a commit waits for a thirty-second of what the
 dataset holds already, a dataset of n notes has some 32 ln n shards, or n / 50,000 where that is more.
 """
@@ -33,6 +33,7 @@ import pyarrow.compute as pc
 
 from augment.digests import Digests, pack_ids
 from augment.errors import DatasetError
+from augment.stamp import CARD, fingerprint_of, stamp_card, stamp_text
 
 SPLITS = ("train", "rejected")
 STAGING = ".staging"
@@ -81,22 +82,6 @@ SCHEMA = pa.schema(
 Row = dict[str, Any]
 Judge = Callable[[pa.Table], pa.Table]  # may reject rows on their way into a shard
 
-CARD = """---
-configs:
-- config_name: default
-  data_files:
-  - split: train
-    path: train/*.arrow
-  - split: rejected
-    path: rejected/*.arrow
----
-# Notes about documents
-
-Written by ingrain. `train` holds the notes that passed every filter, `rejected` those that did not, with the
-`reason`. Each row names its document, the characters `start` to `end` it came from, strategy, template hash,
-model and sampling.
-"""
-
 
 @contextmanager
 def open_shard(path: Path) -> Iterator[Any]:
@@ -135,10 +120,9 @@ def write_json(data: Any, path: Path) -> None:
 
 def state_of(names: Sequence[str]) -> dict[str, Any]:
     """What `datasets` wants to find in a split's state.json. The fingerprint hashes the list of shards."""
-    fingerprint = uuid.uuid5(uuid.NAMESPACE_URL, "\n".join(names)).hex[:16]
     return {
         "_data_files": [{"filename": name} for name in names],
-        "_fingerprint": fingerprint,
+        "_fingerprint": fingerprint_of(names),
         "_format_columns": None,
         "_format_kwargs": {},
         "_format_type": None,
@@ -229,6 +213,7 @@ class NoteStore:
     def repair(self) -> None:
         """Make both splits list the shards of `train/state.json`; remove other shards and half-written files."""
         write_json(state_of(self.names), self.folder / "rejected" / "state.json")
+        stamp_card(self.folder, fingerprint_of(self.names))
         staging = self.folder / STAGING
         staging.mkdir(exist_ok=True)
         listed = set(self.names)
@@ -288,6 +273,7 @@ class NoteStore:
         """Make `names` the shards of both splits; `train` last."""
         for split in reversed(SPLITS):
             write_json(state_of(names), self.folder / split / "state.json")
+        stamp_card(self.folder, fingerprint_of(names))
         self.names = names
 
     def commit_size(self) -> int:
@@ -358,7 +344,7 @@ def create_store(folder: Path) -> None:
 def fill_empty_store(folder: Path) -> None:
     """Card, split list, and per split its schema, an empty shard and its state."""
     features = {field.name: feature_of(field.type) for field in SCHEMA}
-    (folder / "README.md").write_text(CARD, encoding="utf-8")
+    (folder / "README.md").write_text(stamp_text(CARD, uuid.uuid4().hex[:16]), encoding="utf-8")
     write_json({"splits": list(SPLITS)}, folder / "dataset_dict.json")
     for split in SPLITS:
         (folder / split).mkdir()

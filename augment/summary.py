@@ -102,8 +102,9 @@ def print_outcome(outcome: Outcome, console: Console) -> None:
     tally = outcome.tally
     for line in outcome.census.describe_unreadable():
         console.print(line, markup=False, soft_wrap=True)
-    if outcome.census.num_unreadable:
-        console.print(f"all that cannot be read: {outcome.folder.with_name(TABLE)}", markup=False, soft_wrap=True)
+    if number := outcome.census.num_unreadable:
+        line = f"{number} files or rows could not be read and were left out: {outcome.folder.with_name(TABLE)}"
+        console.print(line, markup=False, soft_wrap=True)
     if outcome.finished_before:
         console.print(f"{outcome.finished_before} units were finished before and are kept")
     if outcome.superseded:

@@ -1,6 +1,6 @@
 """Turns a dataset folder into its statistics, by strategy and in total, reading shard by shard."""
 
-from collections import Counter
+from collections import defaultdict
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,36 +9,27 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from augment.batches import read_batches
-from augment.shards import SPLITS, count_rows
+from augment.shards import SPLITS, SUPERSEDED, count_rows
 from augment.statistics.diversity import SAMPLE_NOTES, Diversity, measure_diversity
 from augment.statistics.sample import Sample
+from augment.yields import COLUMNS as SUMMED
+from augment.yields import Yield, sum_table
 
 # Reasons that say a note claims what its source does not; a reason may go on after its name.
 UNFAITHFUL = ("unsupported", "unfaithful")
-SUPERSEDED = "superseded"
-COLUMNS = "text note_id unit_id document_id title strategy prompt_tokens completion_tokens verdict reason".split()
+COLUMNS = [*SUMMED, "text", "note_id", "document_id", "title"]
 
 
 @dataclass(slots=True)
 class Count:
-    """Sums over the notes of one strategy, or of all. `words` are those of kept notes."""
+    """Sums over the notes of one strategy, or of all; `words` and `sample` are of kept ones."""
 
-    units: int = 0
-    kept: int = 0
-    rejected: Counter[str] = field(default_factory=Counter)
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+    sums: Yield = field(default_factory=Yield)
     words: int = 0
     sample: Sample = field(default_factory=lambda: Sample(SAMPLE_NOTES))
 
-    def add(self, table: pa.Table) -> None:
-        """Count rows; a unit's rows stand in one table."""
-        kept = table.filter(pc.equal(table["verdict"], "kept"))
-        self.units += pc.count_distinct(table["unit_id"]).as_py()
-        self.kept += kept.num_rows
-        self.rejected.update(table.filter(pc.equal(table["verdict"], "rejected"))["reason"].to_pylist())
-        self.prompt_tokens += pc.sum(table["prompt_tokens"]).as_py() or 0
-        self.completion_tokens += pc.sum(table["completion_tokens"]).as_py() or 0
+    def add_texts(self, kept: pa.Table) -> None:
+        """Count the words of kept notes."""
         texts = kept["text"].to_pylist()
         self.words += sum(len(text.split()) for text in texts)
         self.sample.add(kept["note_id"].to_pylist(), texts)
@@ -90,18 +81,20 @@ class Statistics:
 
 def measure_dataset(folder: Path) -> Statistics:
     """Statistics of the dataset in `folder`, from one pass over its shards."""
-    total, strategies = Count(), dict[str, Count]()
+    total, strategies = Count(), defaultdict[str, Count](Count)
     sources: dict[str, Source] = {}
-    superseded = 0
     for table in read_batches(folder, SPLITS, COLUMNS):
-        alive = table.filter(pc.not_equal(table["reason"], SUPERSEDED))
-        superseded += table.num_rows - alive.num_rows
-        total.add(alive)
-        for name in alive["strategy"].unique().to_pylist():
-            strategies.setdefault(name, Count()).add(alive.filter(pc.equal(alive["strategy"], name)))
-        count_sources(alive, sources)
-    figures = {name: finish(strategies[name]) for name in sorted(strategies)}
-    return Statistics(finish(total), figures, superseded, sorted(sources.values(), key=lambda s: s.document_id))
+        for name, sums in sum_table(table).items():
+            strategies[name].sums.add(sums)
+            total.sums.add(sums)
+        kept = table.filter(pc.equal(table["verdict"], "kept"))
+        total.add_texts(kept)
+        for name in kept["strategy"].unique().to_pylist():
+            strategies[name].add_texts(kept.filter(pc.equal(kept["strategy"], name)))
+        count_sources(table.filter(pc.not_equal(table["reason"], SUPERSEDED)), sources)
+    figures = {name: finish(count) for name, count in sorted(strategies.items()) if count.sums.units}
+    ordered = sorted(sources.values(), key=lambda source: source.document_id)
+    return Statistics(finish(total), figures, total.sums.superseded, ordered)
 
 
 def count_sources(table: pa.Table, sources: dict[str, Source]) -> None:
@@ -116,17 +109,18 @@ def count_sources(table: pa.Table, sources: dict[str, Source]) -> None:
 
 def finish(count: Count) -> Figures:
     """Sums as figures."""
-    notes = count.kept + count.rejected.total()
-    unfaithful = sum(number for reason, number in count.rejected.items() if reason.startswith(UNFAITHFUL))
+    sums = count.sums
+    notes = sums.kept + sums.rejected
+    unfaithful = sum(number for reason, number in sums.reasons.items() if reason.startswith(UNFAITHFUL))
     return Figures(
-        units=count.units,
+        units=sums.units,
         notes=notes,
-        kept=count.kept,
-        rejected=dict(sorted(count.rejected.items(), key=lambda item: (-item[1], item[0]))),
-        yield_share=count.kept / notes if notes else None,
+        kept=sums.kept,
+        rejected=dict(sorted(sums.reasons.items(), key=lambda item: (-item[1], item[0]))),
+        yield_share=sums.kept / notes if notes else None,
         faithful_share=1 - unfaithful / notes if notes else None,
-        prompt_tokens=count.prompt_tokens,
-        completion_tokens=count.completion_tokens,
-        mean_words=count.words / count.kept if count.kept else None,
+        prompt_tokens=sums.prompt_tokens,
+        completion_tokens=sums.completion_tokens,
+        mean_words=count.words / sums.kept if sums.kept else None,
         diversity=measure_diversity(count.sample.texts()),
     )

@@ -1,6 +1,7 @@
 """The card is read by the Hub's library, keeps the dataset loadable, and no name, text or key gets out of it."""
 
 import itertools
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,12 +21,7 @@ from augment.statistics.measure import measure_dataset
 
 Make = Callable[..., Row]
 Write = Callable[..., Path]
-CONFIGS = [
-    {
-        "config_name": "default",
-        "data_files": [{"split": "train", "path": "train/*.arrow"}, {"split": "rejected", "path": "rejected/*.arrow"}],
-    }
-]
+FILES = [{"split": "train", "path": "train/*.arrow"}, {"split": "rejected", "path": "rejected/*.arrow"}]
 HOSTILE = [
     "a | b.md",
     "`x` ``` y.md",
@@ -36,6 +32,12 @@ HOSTILE = [
     "\u202egnp.exe\x1b[2J",
     "{{ 7 * 7 }}{% for x in y %}",
 ]
+
+
+def configs_of(folder: Path) -> list[dict[str, Any]]:
+    """Both splits by name, and the state of the shards as the mark that keeps caches apart."""
+    state = json.loads((folder / "train" / "state.json").read_text())["_fingerprint"]
+    return [{"config_name": "default", "data_files": FILES, "description": f"state {state}"}]
 
 
 def settings(**augment: Any) -> AugmentFile:
@@ -50,7 +52,7 @@ def test_front_matter_is_read_by_the_hub_library(tmp_path: Path, make_note: Make
     data = DatasetCard.load(folder / "README.md", ignore_metadata_errors=False).data
     assert isinstance(data, DatasetCardData)
     assert (data.license, data.language, data.size_categories) == ("cc-by-4.0", "en", "n<1K")
-    assert data.to_dict()["configs"] == CONFIGS
+    assert data.to_dict()["configs"] == configs_of(folder)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +77,7 @@ def test_hostile_names_stay_in_their_cells(tmp_path: Path, make_note: Make, writ
     folder = write_notes(tmp_path / "notes", rows)
     write_card(folder, settings(documents={"path": "``` # x", "include": HOSTILE}, license=HOSTILE[3]))
     card = DatasetCard.load(folder / "README.md")
-    assert card.data.to_dict()["configs"] == CONFIGS and card.data.license == "other"
+    assert card.data.to_dict()["configs"] == configs_of(folder) and card.data.license == "other"
     tokens = MarkdownIt("commonmark").enable("table").parse(card.text)
     headings = [after.content for token, after in itertools.pairwise(tokens) if token.type == "heading_open"]
     assert headings == ["Notes about documents", "Load it", "Statistics", "Columns", "Documents", "Settings"]

@@ -32,7 +32,7 @@ out: out
 augment:
   documents: {path: docs}
   engine: {kind: echo, delay_sec: 0.3, actors: 2}
-  strategies: {verbatim: {}, paraphrase: {rounds: 150}}
+  strategies: {verbatim: {}, paraphrase: {rounds: 400}}
   units_per_shard: 2
 """
 

@@ -102,10 +102,7 @@ def test_every_loader_sees_the_same_rows_and_types(tmp_path: Path) -> None:
         if numbers:
             commit(store, *numbers)
         # `datasets` refuses to open a prepared cache of zero rows, of any files: empty ones are streamed.
-        options: dict[str, Any] = {
-            "cache_dir": str(tmp_path / f"cache{len(numbers)}"),
-            "streaming": not numbers,
-        }
+        options: dict[str, Any] = {"cache_dir": str(tmp_path / "cache"), "streaming": not numbers}
         from_disk = datasets.load_from_disk(str(folder))
         from_folder = datasets.load_dataset(str(folder), **options)
         files = {s: [str(folder / s / n) for n in listed_shards(folder, s)] for s in SPLITS}
@@ -116,6 +113,37 @@ def test_every_loader_sees_the_same_rows_and_types(tmp_path: Path) -> None:
                 assert by_note(loaded[split]) == expected
                 assert loaded[split].features.arrow_schema.remove_metadata() == SCHEMA
     assert [r["unit_id"] for r in read_rows(folder, "train")] == [unit_id(i) for i in (1, 2, 3)]
+
+
+def test_the_cache_of_datasets_serves_no_other_folder_and_no_older_state(tmp_path: Path) -> None:
+    def loaded(store: NoteStore) -> list[str]:
+        rows = datasets.load_dataset(str(store.folder), cache_dir=str(tmp_path / "cache"))["train"]
+        return [row["unit_id"] for row in rows]
+
+    first, second = NoteStore(tmp_path / "a" / "notes"), NoteStore(tmp_path / "b" / "notes")
+    commit(first, 1)
+    commit(second, 2)
+    assert (loaded(first), loaded(second)) == ([unit_id(1)], [unit_id(2)])
+    commit(first, 3)
+    assert loaded(first) == [unit_id(1), unit_id(3)]
+    assert loaded(NoteStore(first.folder)) == loaded(first) and loaded(second) == [unit_id(2)]
+    first.supersede(digests(1))
+    assert loaded(first) == [unit_id(3)]
+
+
+def test_a_card_that_a_killed_writer_left_behind_is_brought_up_to_the_shards(tmp_path: Path) -> None:
+    store = NoteStore(tmp_path / "notes")
+    card = store.folder / "README.md"
+    commit(store, 1)
+    old = card.read_text()
+    commit(store, 2)
+    new = card.read_text()
+    card.write_text(old)
+    NoteStore(store.folder)
+    assert card.read_text() == new != old
+    card.unlink()
+    NoteStore(store.folder)
+    assert card.read_text() == new
 
 
 def test_a_shard_without_rows_of_one_kind_keeps_its_types(tmp_path: Path) -> None:
