@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from augment.config import AugmentFile
 from augment.engines.base import Engine, name_model
+from augment.engines.meter import Meter
 from augment.errors import DeadEngineError, IngrainError, RequestError, StoppedError
 from augment.filters.boilerplate import strip_opener
 from augment.filters.judge import judge_note
@@ -38,8 +39,17 @@ class Study:
     async def do(self, unit: Unit) -> list[Row]:
         """Rows of one unit; never none: what failed or said nothing becomes a rejected row.
 
-        Raises StoppedError or DeadEngineError when no unit can be done.
+        All tokens that the unit took are in its rows: those of replies that are no note, such as a plan, a check or the
+        judge's verdict, are on the first. Raises StoppedError or DeadEngineError when no unit can be done.
         """
+        meter = Meter(self.engine)
+        rows = await replace(self, engine=meter).study(unit)
+        for name in ("prompt_tokens", "completion_tokens"):
+            rows[0][name] += getattr(meter, name) - sum(row[name] for row in rows)
+        return rows
+
+    async def study(self, unit: Unit) -> list[Row]:
+        """The same, each note with the tokens of its own reply."""
         for tried in range(1, TRIES + 1):
             try:
                 notes = await self.collect(unit)

@@ -338,6 +338,7 @@ def test_the_judges_verdict_is_recorded_and_rejects_by_setting(
     assert (row["reason"], row["judgement"]) == expected
     assert (row["verdict"] == "kept") == (not expected[0]) and list(row) == SCHEMA.names
     num_judged = len(engine.judged)
+    assert row["prompt_tokens"] == row["completion_tokens"] == 1 + (num_judged if answer else 0)
     assert asyncio.run(study.do(Unit("u", CHUNK, "verbatim", 0)))[0]["verdict"] == "kept"
     assert len(engine.judged) == num_judged == (settings is not None)
 

@@ -69,6 +69,16 @@ def test_active_reading_makes_one_call_and_one_for_each_strategy() -> None:
     assert {n.reply.template for n in notes} == {"active_reading_apply"}
 
 
+def test_a_units_rows_carry_the_tokens_of_all_its_replies_those_of_failed_tries_too() -> None:
+    augment = {"documents": {"path": "."}, "engine": {"kind": "echo"}, "strategies": {"active_reading": {}}}
+    file = AugmentFile.model_validate({"out": "x", "augment": augment})
+    templates = {t: load_template(t) for t in STRATEGIES["active_reading"].templates}
+    plan = ("## Map it\nDraw.\n\n## Time it\nA line.", "stop")
+    engine = Scripted(plan, ("map", "stop"), ("", ""), plan, ("map", "stop"), ("time", "stop"))
+    rows = asyncio.run(Study(file, templates, None, engine).do(Unit("u", CHUNK, "active_reading", 0)))
+    assert [row["completion_tokens"] for row in rows] == [4, 1]  # two plans, the first try's map, and each its own
+
+
 @pytest.mark.parametrize("reply", [("no heading at all", "stop"), ("## Only one, and cut", "length")])
 def test_active_reading_without_headings_is_unparsed(reply: tuple[str, str]) -> None:
     assert [n.problem for n in study("active_reading", Scripted(reply))] == ["unparsed"]
