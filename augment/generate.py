@@ -204,4 +204,6 @@ def start_ray() -> None:
     if "RAY_ADDRESS" in os.environ:
         ray.init(**quiet)
     else:
+        # Ray's default, 15, lets any other process of the machine stop the engine's threads, which wait for each other.
+        os.environ.setdefault("RAY_worker_niceness", "0")
         ray.init(**quiet, include_dashboard=False, object_store_memory=OBJECT_STORE_BYTES)

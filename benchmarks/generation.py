@@ -137,6 +137,7 @@ def run_vllm(plan: Plan) -> dict[str, float]:
     started = time.time()
     outputs = llm.chat(requests, SamplingParams(**sampling_of(plan)), use_tqdm=False)
     seconds = time.time() - started
+    llm.llm_engine.engine_core.shutdown()  # the process waits for its engine for ever otherwise
     return {"seconds": seconds, "tokens": sum(len(output.outputs[0].token_ids) for output in outputs)}
 
 

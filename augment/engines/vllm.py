@@ -35,9 +35,12 @@ class Vllm:
         """The running engine, started when it is not."""
         if self.llm is None:
             from vllm.engine.arg_utils import AsyncEngineArgs
+            from vllm.usage.usage_lib import UsageContext
             from vllm.v1.engine.async_llm import AsyncLLM
 
-            self.llm = AsyncLLM.from_engine_args(AsyncEngineArgs(**self.engine_arguments()))
+            # The batch sizes of offline inference: those of a server are an eighth on a big GPU, half on a CPU.
+            arguments = AsyncEngineArgs(**self.engine_arguments())
+            self.llm = AsyncLLM.from_engine_args(arguments, usage_context=UsageContext.LLM_CLASS)
         return self.llm
 
     def engine_arguments(self) -> dict[str, Any]:
