@@ -24,7 +24,7 @@ from facts import Fact
 from people import invent_facts
 from squad import read_facts
 
-from train.config import Data, Methods, Train
+from train.config import Data, Train
 from train.data import Batch, Corpus, Sample, encode_windows, group_by_tokens, pad
 from train.evaluate.answers import complete, question_prompt
 from train.evaluate.likelihood import measure_likelihood
@@ -33,7 +33,8 @@ from train.loop import Trained, train_method
 from train.memory.attach import fit_background
 from train.methods.base import Method
 from train.methods.memory import MemoryMethod
-from train.methods.registry import OPTIONS, start_method
+from train.methods.options import OPTIONS, Methods
+from train.methods.registry import start_method
 from train.model import Loaded, autocast_of, load_model
 
 Show = Callable[[int, int, float, float], None]

@@ -33,13 +33,14 @@ from invented_people import (
 from people import invent_facts
 
 from train.activations import ActivationCache
-from train.config import Data, FullOptions, LoraOptions, MemoryOptions
+from train.config import Data
 from train.data import Batch, Sample, epoch_batches, pad
 from train.loop import take_step
 from train.memory.layer import Memory
 from train.memory.pool import Pool
 from train.memory.product_key import ProductKeys
 from train.methods.memory import MemoryMethod
+from train.methods.options import FullOptions, LoraOptions, MemoryOptions
 from train.methods.registry import start_method
 from train.model import load_model
 

@@ -20,10 +20,10 @@ import torch
 from invented_people import DATA, check_data, read_background
 from people import PersonFact, invent_facts
 
-from train.config import MemoryOptions
 from train.data import Sample, pad
 from train.memory.attach import attach_memories, collect_states, fit_background
 from train.memory.layer import Memory
+from train.methods.options import MemoryOptions
 from train.model import Loaded, load_model
 
 Slots = dict[tuple[str, str], set[int]]  # by person and phrasing

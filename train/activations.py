@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from train.data import Batch
 
+States = dict[int, dict[bytes, Tensor]]  # by number of blocks, then by token ids; all runs of one base model share them
+
 
 class ActivationCache:
     """States (L, d) entering the last of the lowest `blocks` of each sequence ever seen: 4 d bytes a token of memory.
@@ -16,9 +18,9 @@ class ActivationCache:
     A state depends on the tokens before it alone, so it can be used again whatever the batch.
     """
 
-    def __init__(self, blocks: Sequence[nn.Module]) -> None:
+    def __init__(self, blocks: Sequence[nn.Module], shared: States | None = None) -> None:
         self.below, self.block = blocks[:-1], blocks[-1]
-        self.states: dict[bytes, Tensor] = {}
+        self.states = {} if shared is None else shared.setdefault(len(blocks), {})
         self.returns_tuple = False  # what a block of this architecture returns its states in
 
     @contextmanager

@@ -12,7 +12,8 @@ from safetensors import SafetensorError
 
 from augment.errors import DatasetError
 from train.methods.base import Method
-from train.methods.registry import OPTIONS, start_method
+from train.methods.options import OPTIONS
+from train.methods.registry import start_method
 from train.model import Loaded, load_model
 
 CHECKPOINT, RECORD = "checkpoint", "run.json"
@@ -20,7 +21,7 @@ CHECKPOINT, RECORD = "checkpoint", "run.json"
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a saved run says of itself."""
+    """What a saved run says of itself. `method` is the same for all seeds, `settings` are the method's options."""
 
     name: str
     method: str
@@ -68,10 +69,12 @@ def load_run(folder: Path) -> tuple[Loaded, Run]:
     if loaded.folder.revision != run.model_revision:
         what = f"{folder} was trained on {run.model} revision {run.model_revision}, here is {loaded.folder.revision}"
         raise DatasetError(what, "load the same base model or train again")
-    method = start_method(loaded.network, OPTIONS[run.method].model_validate(run.settings), run.seed)
+    options: Any = OPTIONS[run.settings["kind"]].model_validate(run.settings)
+    method = start_method(loaded.network, options, run.seed)
     try:
         method.load(folder / CHECKPOINT)
     except (SafetensorError, KeyError, RuntimeError, OSError) as error:
         what = f"{folder / CHECKPOINT} cannot be loaded ({str(error).splitlines()[0][:100]})"
         raise DatasetError(what, "delete the run's folder and train again") from None
+    loaded.network = method.network
     return loaded, run

@@ -33,7 +33,8 @@ def run(
     """Train every method of the file on the notes; finished runs are kept."""
     extra = ["train.cache_activations=true"] if cache_activations else []
     settings = load_settings(path := find_pipeline(file), [*(overrides or []), *extra], TrainFile)
-    from train.stage import Stage, train_all
+    from train.stage import Stage
+    from train.training import train_all
 
     train_all(Stage(settings, path.parent), say)
 
@@ -43,7 +44,8 @@ def run(
 def evaluate(file: File, overrides: Overrides = None, debug: Debug = False) -> None:
     """Measure recall and forgetting of the base model and of every run."""
     settings = load_settings(path := find_pipeline(file), overrides or [], TrainFile)
-    from train.stage import Stage, evaluate_all
+    from train.evaluation import evaluate_all
+    from train.stage import Stage
 
     evaluate_all(Stage(settings, path.parent), say)
 
@@ -53,7 +55,8 @@ def evaluate(file: File, overrides: Overrides = None, debug: Debug = False) -> N
 def report(file: File, overrides: Overrides = None, debug: Debug = False) -> None:
     """Write report.html, report.md, report.json and plots; print the headline table."""
     settings = load_settings(path := find_pipeline(file), overrides or [], TrainFile)
-    from train.stage import Stage, report_all
+    from train.evaluation import report_all
+    from train.stage import Stage
 
     report_all(Stage(settings, path.parent), say)
 

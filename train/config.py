@@ -5,66 +5,8 @@ from typing import Any, Literal
 from pydantic import Field
 
 from augment.models import EMBEDDED
-from augment.settings import Choices, Settings
-
-
-class LoraOptions(Settings):
-    """LoRA on every linear layer of attention and MLP (Hu et al. 2106.09685), trained with AdamW."""
-
-    rank: int = Field(default=16, ge=1)
-    alpha: float = Field(default=32, gt=0)
-    lr: float = Field(default=5e-4, gt=0)
-
-
-class FullOptions(Settings):
-    """Every weight of the model, trained with AdamW on fp32 master weights."""
-
-    lr: float = Field(default=5e-5, gt=0)
-    weight_decay: float = Field(default=0.0, ge=0)
-
-
-class MemoryOptions(Settings):
-    """Product-key memories beside the MLPs of `layers`; `top_t` rows of each value table move per step.
-
-    `mlp` is what a block calls its MLP. `num_keys` is the number of half keys: a table has `num_keys` squared slots.
-    `ranking`: how a step's rows are chosen; `all` takes every row that the batch reads. `idf_power` sharpens the
-    protection of slots that the background uses. `background`: the `keys.safetensors` of an earlier run, whose
-    statistics are taken instead of made. `protect`: folders of patches whose rows no step may move.
-    `keys`: placed on what the notes' tokens look like, or random; with `notes`, a token whose best slot scores under
-    `null_score` (2 is a perfect match) reads mostly nothing. `damping`: a row that the background reads u times as much
-    as the mean row moves at damping / (damping + u) of the rate; 0 damps nothing.
-    `pool`: one table for each layer, or one that all layers read. `gate` lets a token's memory through by 0 to 2,
-    `projection` maps what was read; both are dense, change nothing before training and train by AdamW at `dense_lr`.
-    """
-
-    layers: list[int] = Field(default=[3, 6, 10], min_length=1)
-    mlp: str = "mlp"
-    num_keys: int = Field(default=512, ge=2)
-    heads: int = Field(default=4, ge=1)
-    k: int = Field(default=16, ge=1)
-    half_key_size: int = Field(default=64, ge=2)
-    top_t: int = Field(default=3000, ge=1)
-    pool: Literal["separate", "shared"] = "separate"
-    gate: bool = False
-    projection: bool = False
-    dense_lr: float = Field(default=1e-3, gt=0)
-    damping: float = Field(default=1.0, ge=0)
-    keys: Literal["notes", "random"] = "notes"
-    null_score: float = Field(default=1.4, ge=0, le=2)
-    ranking: Literal["tfidf", "kl", "all"] = "tfidf"
-    idf_power: float = Field(default=1.0, ge=0)
-    optimizer: Literal["adam", "sgd"] = "adam"
-    lr: float = Field(default=1.0, gt=0)
-    background: str | None = None
-    protect: list[str] = Field(default_factory=list)
-
-
-class Methods(Choices):
-    """The methods to train; each named one becomes a run."""
-
-    memory: MemoryOptions | None = None
-    lora: LoraOptions | None = None
-    full: FullOptions | None = None
+from augment.settings import Settings
+from train.methods.options import Methods
 
 
 class Data(Settings):
@@ -85,20 +27,54 @@ class Data(Settings):
     tokens_per_batch: int = Field(default=1024, ge=16)
 
 
+class Distill(Settings):
+    """Context distillation (Snell et al. 2209.15189): the teacher is the base model with the note's chunk before it.
+
+    `top_k`: how many of the teacher's likeliest tokens the student learns at each place; the rest is one number.
+    `max_tokens`: a longer chunk is cut.
+    """
+
+    top_k: int = Field(default=20, ge=1, le=1000)
+    max_tokens: int = Field(default=512, ge=8)
+
+
+class Watch(Settings):
+    """Asks all questions while a method trains, each `every_epochs`; held-out recall `stop_at_recall` ends the run."""
+
+    every_epochs: int = Field(default=1, ge=1)
+    stop_at_recall: float | None = Field(default=None, gt=0, le=1)
+
+
 class Train(Settings):
     """How notes are written into weights: every method sees the same tokens in the same order.
 
+    `objectives`, `mixes`, `replay_shares` and `seeds` are the axes of a grid: each method is run with each of theirs.
+    `mixes`: by name, how often an epoch sees a note of each strategy (1.5: all once, half of them twice); strategies
+    that a mix does not name are left out. Without axes: all notes once, `data.replay_share`, the file's seed.
     `batches_per_step`: batches whose gradients are added up before an update, as if they were one.
+    `schedule`: after the warm-up, half a cosine down to a tenth, a line down to a tenth, or a constant rate.
     `cache_activations`: keep the states below the first block that trains, and start above it when a text comes again.
+    `tasks`: so many groups of documents, trained one after another, all questions asked after each; 0 for all at once.
+    `checkpoint_every`: steps after which a run's state is saved, to go on from after a kill; the `keep` latest stay.
     """
 
     methods: Methods
     data: Data
+    objectives: list[Literal["next_token", "distill"]] = Field(default=["next_token"], min_length=1)
+    mixes: dict[str, dict[str, float]] = Field(default_factory=dict)
+    replay_shares: list[float] = Field(default_factory=list)
+    seeds: list[int] = Field(default_factory=list)
     epochs: int = Field(default=5, ge=1)
     batches_per_step: int = Field(default=1, ge=1)
     cache_activations: bool = False
     warmup_steps: int = Field(default=5, ge=0)
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
     bf16: bool = True
+    distill: Distill = Distill()
+    watch: Watch | None = None
+    tasks: int = Field(default=0, ge=0)
+    checkpoint_every: int = Field(default=0, ge=0)
+    keep: int = Field(default=2, ge=1)
 
 
 class Evaluate(Settings):

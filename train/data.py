@@ -2,12 +2,13 @@
 
 import json
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from augment.errors import DatasetError
@@ -15,15 +16,51 @@ from augment.shards import read_rows
 from train.config import Data
 
 ANSWER = "\nAnswer:"
+NOTE_COLUMNS = ("text", "document_id", "start", "end", "strategy")
+TEACHER_COLUMNS = ("model_revision", "answer_start", "token_ids", "top_ids", "top_logprobs")
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What a teacher finds likeliest at each of K tokens to learn: ids (K, k) and natural log-probabilities (K, k).
+
+    A place that stands for no token has log-probability -inf.
+    """
+
+    ids: Tensor
+    logprobs: Tensor
+
+    def to(self, device: torch.device) -> "Targets":
+        """The same on a device."""
+        return Targets(self.ids.to(device), self.logprobs.to(device))
+
+    @staticmethod
+    def join(parts: Sequence["Targets"]) -> "Targets":
+        """The targets of one after another, the narrower ones filled up."""
+        width = max(part.ids.shape[1] for part in parts)
+        ids = [F.pad(part.ids, (0, width - part.ids.shape[1])) for part in parts]
+        logprobs = [F.pad(part.logprobs, (0, width - part.logprobs.shape[1]), value=-torch.inf) for part in parts]
+        return Targets(torch.cat(ids), torch.cat(logprobs))
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A token sequence; `learn` marks the tokens whose prediction is trained, None for all."""
+    """A token sequence; `learn` marks the tokens whose prediction is trained, None for all.
+
+    `span` is the chunk of `document` that it is about, `strategy` how that was studied; `targets` are those of the
+    tokens to learn where a teacher has been asked.
+    """
 
     ids: list[int]
     learn: list[bool] | None = None
     document: str = ""
+    span: tuple[int, int] = (0, 0)
+    strategy: str = ""
+    targets: Targets | None = None
+
+    def learned(self) -> list[int]:
+        """Positions of the tokens to learn; the first of a sequence has nothing before it and is none."""
+        return [i for i in range(1, len(self.ids)) if self.learn is None or self.learn[i]]
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -34,13 +71,14 @@ class Batch:
     """Token ids padded on the right; `mask` is True where a token is real, `learn` where it is to be predicted.
 
     All (B, L). The first token of a sequence has nothing before it and is never predicted. `document` is the one
-    that the batch teaches, "" when it teaches none or several.
+    that the batch teaches, "" when it teaches none or several. `targets` are those of the tokens to learn, row by row.
     """
 
     ids: Tensor
     mask: Tensor
     learn: Tensor
     document: str = ""
+    targets: Targets | None = None
 
     def num_tokens(self) -> int:
         """Real tokens."""
@@ -73,23 +111,45 @@ def read_lines(path: Path, *keys: str) -> list[dict[str, Any]]:
     return rows
 
 
-def read_corpus(notes: Path, base: Path, options: Data, tokenizer: Any) -> Corpus:
-    """The kept notes of a dataset, and the replay passages. Raises DatasetError when no note was kept."""
-    rows = list(read_rows(notes, "train", ["text", "document_id"]))
+def read_corpus(notes: Path, base: Path, options: Data, tokenizer: Any, revision: str = "") -> Corpus:
+    """The kept notes of a dataset, and the replay passages. Raises DatasetError when no note was kept.
+
+    Log-probabilities that a model of this `revision` left beside its notes become their targets.
+    """
+    rows = list(read_rows(notes, "train", [*NOTE_COLUMNS, *(TEACHER_COLUMNS if revision else ())]))
     if not rows:
         raise DatasetError(f"{notes} holds no kept note", "see the reasons with `augment run`, change the filters")
     passages = read_lines(base / options.passages, "text")[: options.num_background]
     return Corpus(
-        notes=[sample for row in rows for sample in encode_note(row, tokenizer, options)],
+        notes=[sample for row in rows for sample in encode_note(row, tokenizer, options, revision)],
         replay=encode_windows([p["text"] for p in passages], tokenizer, options.max_length),
         documents=sorted({row["document_id"] for row in rows}),
     )
 
 
-def encode_note(row: dict[str, Any], tokenizer: Any, options: Data) -> list[Sample]:
+def encode_note(row: dict[str, Any], tokenizer: Any, options: Data, revision: str = "") -> list[Sample]:
     """A row of the dataset as samples of its document."""
+    about = {"document": row["document_id"], "span": (row["start"], row["end"]), "strategy": row["strategy"]}
+    if revision and row["answer_start"] and row["model_revision"] == revision:
+        return [replace(sample, **about) for sample in encode_answer(row, tokenizer, options.max_length)]
     samples = encode_windows([row["text"]], tokenizer, options.max_length, options.answers_only)
-    return [replace(sample, document=row["document_id"]) for sample in samples]
+    return [replace(sample, **about) for sample in samples]
+
+
+def encode_answer(row: dict[str, Any], tokenizer: Any, max_length: int) -> list[Sample]:
+    """A note that the teacher itself wrote: the answer's tokens with its own log-probabilities, cut into windows."""
+    asked = list(tokenizer(row["text"][: row["answer_start"]], verbose=False).input_ids)
+    ids, width = [*asked, *row["token_ids"]], max(map(len, row["top_ids"]), default=0)
+    learn = [False] * len(asked) + [True] * len(row["token_ids"])
+    tops = torch.tensor([[*row, *[0] * (width - len(row))] for row in row["top_ids"]])
+    scores = torch.tensor([[*row, *[-torch.inf] * (width - len(row))] for row in row["top_logprobs"]])
+    windows = []
+    for at in range(0, len(ids), max_length):
+        sample = Sample(ids[at : at + max_length], learn[at : at + max_length])
+        places = [at + i - len(asked) for i in sample.learned()]
+        if places:
+            windows.append(replace(sample, targets=Targets(tops[places], scores[places])))
+    return windows
 
 
 def encode_windows(texts: Sequence[str], tokenizer: Any, max_length: int, answers_only: bool = False) -> list[Sample]:
@@ -106,10 +166,12 @@ def encode_windows(texts: Sequence[str], tokenizer: Any, max_length: int, answer
             learn[: len(question)] = [False] * len(question)
         cuts = range(0, len(ids), max_length)
         windows += [Sample(ids[i : i + max_length], learn[i : i + max_length]) for i in cuts]
-    return [w for w in windows if any((w.learn or [])[1:])]
+    return [window for window in windows if window.learned()]
 
 
-def epoch_batches(corpus: Corpus, options: Data, seed: int, epoch: int) -> Iterator[Batch]:
+def epoch_batches(
+    corpus: Corpus, options: Data, seed: int, epoch: int, mix: Mapping[str, float] | None = None
+) -> Iterator[Batch]:
     """One pass over the notes with replay mixed in; batches are shuffled.
 
     A batch holds notes of one document, so that what it writes can be told from what others write, and sequences of
@@ -118,7 +180,8 @@ def epoch_batches(corpus: Corpus, options: Data, seed: int, epoch: int) -> Itera
     draw = random.Random(f"{seed} {epoch}")
     groups: list[list[Sample]] = []
     by_document: dict[str, list[Sample]] = {}
-    for sample in [*corpus.notes, *draw_replay(corpus, options.replay_share, draw)]:
+    notes = corpus.notes if mix is None else draw_notes(corpus.notes, mix, draw)
+    for sample in [*notes, *draw_replay(corpus, options.replay_share, draw, notes)]:
         by_document.setdefault(sample.document, []).append(sample)
     for samples in by_document.values():
         samples.sort(key=lambda s: (len(s) + draw.uniform(-8, 8), draw.random()))
@@ -127,9 +190,20 @@ def epoch_batches(corpus: Corpus, options: Data, seed: int, epoch: int) -> Itera
     return map(pad, groups)
 
 
-def draw_replay(corpus: Corpus, share: float, draw: random.Random) -> list[Sample]:
+def draw_notes(notes: Sequence[Sample], mix: Mapping[str, float], draw: random.Random) -> list[Sample]:
+    """Notes as often as their strategy's weight says: the whole part of it each, the fraction for as many, drawn."""
+    chosen: list[Sample] = []
+    for strategy, weight in mix.items():
+        mine = [note for note in notes if note.strategy == strategy]
+        chosen += mine * int(weight) + draw.sample(mine, round((weight - int(weight)) * len(mine)))
+    return chosen
+
+
+def draw_replay(
+    corpus: Corpus, share: float, draw: random.Random, notes: Sequence[Sample] | None = None
+) -> list[Sample]:
     """Replay sequences of `share` times the notes' tokens: whole passes over the passages, then a part of one."""
-    budget = share * sum(map(len, corpus.notes))
+    budget = share * sum(map(len, corpus.notes if notes is None else notes))
     chosen: list[Sample] = []
     while budget > 0 and corpus.replay:
         for sequence in draw.sample(corpus.replay, len(corpus.replay)):
@@ -162,7 +236,13 @@ def pad(sequences: Sequence[Sample]) -> Batch:
         ids[i, : len(sequence)] = torch.tensor(sequence.ids)
         mask[i, : len(sequence)] = True
         learn[i, 1 : len(sequence)] = torch.tensor(sequence.learn)[1:] if sequence.learn else True
-    return Batch(ids, mask, learn, common_document(sequences))
+    return Batch(ids, mask, learn, common_document(sequences), join_targets(sequences))
+
+
+def join_targets(sequences: Sequence[Sample]) -> Targets | None:
+    """The targets of all sequences, None where one has none."""
+    found = [sequence.targets for sequence in sequences if sequence.targets is not None]
+    return Targets.join(found) if len(found) == len(sequences) else None
 
 
 def common_document(parts: Sequence[Sample | Batch]) -> str:

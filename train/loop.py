@@ -3,22 +3,25 @@
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TextIO
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from augment.errors import RunError
-from train.activations import ActivationCache
+from train.activations import ActivationCache, States
 from train.config import Train
 from train.data import Batch, Corpus, epoch_batches
 from train.methods.base import Method
-from train.model import autocast_of
+from train.objectives import loss_of
+from train.resume import Keeper, Position
+
+Show = Callable[[int, int, float, float], None]  # step, number of steps, loss, tokens a second
+IsEnough = Callable[[int, int], bool]  # after this epoch (from 1) and step: end here?
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,35 +33,12 @@ class Trained:
     loss: float
 
 
-def next_token_loss(network: nn.Module, batch: Batch) -> Tensor:
-    """Mean cross-entropy in nats over the tokens that the batch says to learn; other logits are never computed."""
-    device = next(network.parameters()).device
-    ids, mask, learn = batch.ids.to(device), batch.mask.to(device), batch.learn.to(device)
-    with autocast_of(network), logits_before(network, learn):
-        logits = network(input_ids=ids, attention_mask=mask.long(), use_cache=False).logits
-    return F.cross_entropy(logits.flatten(0, 1).float(), ids[learn])
-
-
-@contextmanager
-def logits_before(network: Any, chosen: Tensor) -> Iterator[None]:
-    """Within it the network computes the logits (1, K, V) that predict the K chosen tokens of (B, L), and no others."""
-    before = chosen.roll(-1, dims=1)
-
-    def keep(head: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        return (inputs[0][before][None], *inputs[1:])
-
-    hook = network.get_output_embeddings().register_forward_pre_hook(keep)
-    try:
-        yield
-    finally:
-        hook.remove()
-
-
-def learning_rate_scale(step: int, num_steps: int, warmup: int) -> float:
-    """Linear warm-up to 1, then half a cosine down to 0.1."""
+def learning_rate_scale(step: int, num_steps: int, warmup: int, schedule: str = "cosine") -> float:
+    """Linear warm-up to 1, then half a cosine or a line down to 0.1, or 1 all along."""
     if step < warmup:
         return (step + 1) / warmup
-    return 0.55 + 0.45 * math.cos(math.pi * (step - warmup) / max(1, num_steps - warmup))
+    done = (step - warmup) / max(1, num_steps - warmup)
+    return {"cosine": 0.55 + 0.45 * math.cos(math.pi * done), "linear": 1 - 0.9 * done, "constant": 1.0}[schedule]
 
 
 def train_method(
@@ -68,34 +48,69 @@ def train_method(
     options: Train,
     seed: int,
     log: Path,
-    show: Callable[[int, int, float, float], None],
+    show: Show,
+    *,
+    mix: Mapping[str, float] | None = None,
+    keeper: Keeper | None = None,
+    is_enough: IsEnough | None = None,
+    states: States | None = None,
 ) -> Trained:
     """Train for `epochs` passes; one JSON line per step goes to `log`.
 
-    `show(step, num_steps, loss, tokens_per_sec)` follows along. Raises RunError at a loss that is not finite.
+    `keeper` saves the run's state and takes it up again, `is_enough` may end the run after an epoch, `states` are
+    activations that runs share. Raises RunError at a loss that is not finite, or when memory runs out.
     """
-    epochs = [epoch_steps(corpus, options, seed, epoch) for epoch in range(options.epochs)]
-    num_steps, step, tokens, last = sum(map(len, epochs)), 0, 0, 0.0
-    frozen = method.lowest_blocks()
-    cache = ActivationCache(frozen) if options.cache_activations and frozen else None
-    started = time.monotonic()
-    with log.open("w", encoding="utf-8") as lines:
-        for epoch, steps in enumerate(epochs):
-            losses = []
-            for batches in steps:
-                scale = learning_rate_scale(step, num_steps, options.warmup_steps)
-                losses.append(take_step(network, method, batches, scale, step, cache))
-                step, tokens = step + 1, tokens + sum(batch.num_tokens() for batch in batches)
-                seconds = time.monotonic() - started
-                lines.write(json.dumps({"step": step, "epoch": epoch, "loss": losses[-1], "tokens": tokens}) + "\n")
-                show(step, num_steps, losses[-1], tokens / seconds)
-            last = sum(losses) / len(losses)
-    return Trained(tokens, time.monotonic() - started, last)
+    epochs = [epoch_steps(corpus, options, seed, epoch, mix) for epoch in range(options.epochs)]
+    num_steps = sum(map(len, epochs))
+    if not num_steps:
+        raise RunError("there is nothing to train on", "see the mix's strategies against `augment stats`")
+    cache = cache_for(method, options, states)
+    position = keeper.restore(method) if keeper else Position()
+    started, first = time.monotonic() - position.seconds, position.step
+    with open_log(log, first) as lines:
+        for epoch, batches, ends_epoch in walk(epochs, first):
+            scale = learning_rate_scale(position.step, num_steps, options.warmup_steps, options.schedule)
+            loss = take_step(network, method, batches, scale, position.step, cache)
+            position.step, position.tokens = position.step + 1, position.tokens + sum(b.num_tokens() for b in batches)
+            position.losses, position.seconds = [*position.losses, loss], time.monotonic() - started
+            line = {"step": position.step, "epoch": epoch, "loss": loss, "tokens": position.tokens}
+            lines.write(json.dumps(line | {"scale": scale, "seconds": round(position.seconds, 3)}) + "\n")
+            lines.flush()
+            show(position.step, num_steps, loss, position.tokens / position.seconds)
+            last = sum(position.losses) / len(position.losses)
+            if ends_epoch:
+                position.losses = []
+            if keeper:
+                keeper.after_step(method, position)
+            if ends_epoch and is_enough is not None and is_enough(epoch + 1, position.step):
+                break
+    return Trained(position.tokens, time.monotonic() - started, last)
 
 
-def epoch_steps(corpus: Corpus, options: Train, seed: int, epoch: int) -> list[list[Batch]]:
+def walk(epochs: Sequence[list[list[Batch]]], first: int) -> Iterator[tuple[int, list[Batch], bool]]:
+    """Epoch, batches and whether the epoch ends with them, of each step from the `first` on."""
+    steps = [(epoch, steps[i], i + 1 == len(steps)) for epoch, steps in enumerate(epochs) for i in range(len(steps))]
+    yield from steps[first:]
+
+
+def open_log(log: Path, num_steps: int) -> TextIO:
+    """The log to write on, with the lines of the steps that a taken-up run has behind it."""
+    kept = log.read_text(encoding="utf-8").splitlines(keepends=True)[:num_steps] if num_steps and log.exists() else []
+    log.write_text("".join(kept), encoding="utf-8")
+    return log.open("a", encoding="utf-8")
+
+
+def cache_for(method: Method, options: Train, states: States | None) -> ActivationCache | None:
+    """Activations below the first block that trains, where they are to be kept."""
+    blocks = method.lowest_blocks()
+    return ActivationCache(blocks, states) if options.cache_activations and blocks else None
+
+
+def epoch_steps(
+    corpus: Corpus, options: Train, seed: int, epoch: int, mix: Mapping[str, float] | None = None
+) -> list[list[Batch]]:
     """One pass over the corpus as the batches of each step."""
-    batches, size = list(epoch_batches(corpus, options.data, seed, epoch)), options.batches_per_step
+    batches, size = list(epoch_batches(corpus, options.data, seed, epoch, mix)), options.batches_per_step
     return [batches[at : at + size] for at in range(0, len(batches), size)]
 
 
@@ -112,11 +127,22 @@ def take_step(
     total = 0.0
     method.begin()
     for batch, learned in zip(batches, num_learned, strict=True):
-        with cache.used(batch) if cache else nullcontext():
-            loss = next_token_loss(network, batch) * (learned / sum(num_learned))
-        if not torch.isfinite(loss):
-            raise RunError(f"the loss is {loss.item()} at step {step}", "lower the method's lr")
-        loss.backward()
+        try:
+            with cache.used(batch) if cache else nullcontext():
+                loss = loss_of(network, batch) * (learned / sum(num_learned))
+            check_finite(loss, batch, step)
+            loss.backward()
+        except (torch.OutOfMemoryError, MemoryError) as error:
+            what = f"memory ran out at step {step}, on a batch of {batch.ids.numel()} tokens ({str(error)[:80]})"
+            raise RunError(what, "lower train.data.tokens_per_batch and raise train.batches_per_step") from None
         total += loss.item()
     method.update(batches, scale)
     return total
+
+
+def check_finite(loss: Tensor, batch: Batch, step: int) -> None:
+    """Raises RunError naming step and document when the loss is no number: nothing of the step has been written yet."""
+    if not torch.isfinite(loss):
+        about = f"about {batch.document}" if batch.document else "of replay or several documents"
+        what = f"the loss is {loss.item()} at step {step} on a batch {about}"
+        raise RunError(what, "lower the method's lr; the last saved state is kept")

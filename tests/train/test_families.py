@@ -9,11 +9,11 @@ from torch import nn
 
 from augment.errors import ModelError
 from train.activations import ActivationCache
-from train.config import MemoryOptions
 from train.data import Sample, pad
-from train.loop import next_token_loss
 from train.memory.attach import fit_background
 from train.methods.memory import MemoryMethod
+from train.methods.options import MemoryOptions
+from train.objectives import next_token_loss
 
 SMALL = {"vocab_size": 97, "hidden_size": 24, "num_hidden_layers": 3, "num_attention_heads": 2}
 LLAMA = SMALL | {"intermediate_size": 48, "num_key_value_heads": 1, "head_dim": 12}

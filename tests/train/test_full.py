@@ -7,11 +7,12 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from train.config import FullOptions
 from train.data import Sample, pad
-from train.loop import next_token_loss, take_step
+from train.loop import take_step
 from train.methods.full import FullMethod
+from train.methods.options import FullOptions
 from train.model import load_model
+from train.objectives import next_token_loss
 
 BATCH = pad([Sample([5, 6, 7, 8]), Sample([9, 10, 11])])
 

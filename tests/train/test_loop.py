@@ -6,12 +6,14 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from train.config import Data, MemoryOptions, Methods, Train
+from train.config import Data, Train
 from train.data import Corpus, Sample, pad
-from train.loop import next_token_loss, train_method
+from train.loop import train_method
 from train.memory.attach import fit_background
 from train.methods.memory import MemoryMethod
+from train.methods.options import MemoryOptions, Methods
 from train.model import load_model
+from train.objectives import next_token_loss
 
 
 def test_the_loss_is_that_of_the_whole_logits_at_the_tokens_to_learn(tiny_model: Path) -> None:

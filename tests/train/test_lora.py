@@ -5,11 +5,11 @@ from pathlib import Path
 import torch
 from peft import PeftModel
 
-from train.config import LoraOptions
 from train.data import Sample, pad
-from train.loop import next_token_loss
 from train.methods.lora import LoraMethod
+from train.methods.options import LoraOptions
 from train.model import load_model
+from train.objectives import next_token_loss
 
 
 def test_a_saved_adapter_opens_in_peft_and_here(tiny_model: Path, tmp_path: Path) -> None:

@@ -6,9 +6,8 @@ import pytest
 import torch
 
 from augment.errors import ConfigError, DatasetError
-from train.config import MemoryOptions
 from train.data import Batch, Sample, pad
-from train.loop import next_token_loss, take_step
+from train.loop import take_step
 from train.memory.attach import attach_memories, fit_background
 from train.memory.background import load_background, save_background
 from train.memory.gradient import Reads
@@ -19,7 +18,9 @@ from train.memory.pool import Pool
 from train.memory.product_key import ProductKeys
 from train.memory.slots import choose_slots, damp, score_kl, score_tfidf
 from train.methods.memory import MemoryMethod
+from train.methods.options import MemoryOptions
 from train.model import load_model
+from train.objectives import next_token_loss
 
 OPTIONS = MemoryOptions(layers=[1, 2], num_keys=16, heads=2, k=4, half_key_size=8, top_t=20)
 

@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import nn
 
-from train.config import MemoryOptions
 from train.data import Batch, Sample, pad
 from train.loop import take_step
 from train.memory.attach import fit_background
 from train.memory.patch import read_order, set_applied
 from train.methods.memory import PATCHES, MemoryMethod
+from train.methods.options import MemoryOptions
 from train.model import load_model
 
 PLAIN = MemoryOptions(layers=[1, 2], num_keys=16, heads=2, k=4, half_key_size=8, top_t=50)
@@ -40,7 +40,10 @@ def test_a_variant_learns_and_comes_back(name: str, tiny_model: Path, tmp_path: 
     fit_background(network, method.memories, [pad([Sample(list(range(3, 60)))])], [pad([Sample([9, 8, 7])])])
     losses = [take_step(network, method, [batch], 1.0, step) for step in range(20)]
     assert losses[-1] < losses[0]
-    assert all(not torch.equal(p, q) for p, q in zip(method.parameters, untrained(tiny_model, options), strict=True))
+    assert all(
+        not torch.equal(p, q)
+        for p, q in zip(method.dense_tensors().values(), untrained(tiny_model, options), strict=True)
+    )
     method.save(tmp_path)
     again = load_model(str(tiny_model), bf16=False).network
     MemoryMethod.from_pretrained(again, tmp_path)
@@ -53,7 +56,7 @@ def test_a_variant_learns_and_comes_back(name: str, tiny_model: Path, tmp_path: 
 
 
 def untrained(model: Path, options: MemoryOptions) -> list[nn.Parameter]:
-    return MemoryMethod(load_model(str(model), bf16=False).network, options, seed=0).parameters
+    return list(MemoryMethod(load_model(str(model), bf16=False).network, options, seed=0).dense_tensors().values())
 
 
 def test_a_shared_pool_is_one_table_with_one_patch_of_rows(tiny_model: Path) -> None:

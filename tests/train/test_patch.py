@@ -7,9 +7,7 @@ import pytest
 import torch
 
 from augment.errors import DatasetError
-from train.config import MemoryOptions
 from train.data import Sample, pad
-from train.loop import next_token_loss
 from train.memory.attach import fit_background
 from train.memory.patch import (
     Entry,
@@ -29,7 +27,9 @@ from train.memory.patch import (
     write_order,
 )
 from train.methods.memory import MemoryMethod
+from train.methods.options import MemoryOptions
 from train.model import load_model
+from train.objectives import next_token_loss
 
 A = Patch("a", {1: (torch.tensor([2, 5]), torch.randn(2, 3)), 4: (torch.tensor([0]), torch.randn(1, 3))}, {"by": "x"})
 B = Patch("b", {1: (torch.tensor([5, 7]), torch.randn(2, 3))}, {})

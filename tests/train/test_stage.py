@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 from augment.settings import load_settings
 from train.cli import app
 from train.config import TrainFile
-from train.stage import Stage, evaluation_inputs, stale
+from train.evaluate.base import evaluation_inputs, stale
+from train.stage import Stage
 
 BIN = Path(sys.executable).parent
 

@@ -51,7 +51,7 @@ def complete_batch(loaded: Loaded, encoded: Sequence[list[int]], max_new_tokens:
     """One batch: the beginning that all share is read once, the rest is padded on the left after it."""
     tokenizer: Any = loaded.tokenizer
     network: Any = loaded.network
-    shared = shared_length(encoded)
+    shared = 0 if getattr(network, "active_peft_config", None) else shared_length(encoded)  # a prefix has its own cache
     ids, mask = pad_after(encoded, shared, tokenizer.pad_token_id)
     with autocast_of(network):
         out = network.generate(

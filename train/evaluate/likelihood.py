@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 
 from train.data import Batch
-from train.loop import next_token_loss
 from train.model import Loaded
+from train.objectives import next_token_loss
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Turns questions about facts and general knowledge into probes, and their answers into one evaluation record."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -25,9 +25,18 @@ class Probe:
     prompt: str
     expected: list[str]
 
-    def text(self) -> str:
-        """What the model is given: a cue as it is, a question after three answered ones."""
-        return self.prompt if self.kind == "cue" else question_prompt(self.prompt)
+    def text(self, before: str = "") -> str:
+        """What the model is given: a cue as it is, a question after three answered ones; `before` it all, if given."""
+        asked = self.prompt if self.kind == "cue" else question_prompt(self.prompt)
+        return f"{before}\n\n{asked}" if before else asked
+
+
+FindContext = Callable[[Probe], str]
+
+
+def no_context(probe: Probe) -> str:
+    """Nothing."""
+    return ""
 
 
 def read_probes(options: Evaluate, base: Path, documents: Sequence[str]) -> list[Probe]:
@@ -52,9 +61,12 @@ def probes_of(fact: dict[str, Any]) -> list[Probe]:
     return probes
 
 
-def ask_probes(loaded: Loaded, probes: Sequence[Probe], options: Evaluate) -> list[dict[str, Any]]:
-    """Each probe with the model's answer, exact match and F1."""
-    texts = complete(loaded, [p.text() for p in probes], options.max_new_tokens, options.batch_size)
+def ask_probes(
+    loaded: Loaded, probes: Sequence[Probe], options: Evaluate, find_context: FindContext = no_context
+) -> list[dict[str, Any]]:
+    """Each probe with the model's answer, exact match and F1; `find_context` says what stands before a probe."""
+    prompts = [probe.text(find_context(probe)) for probe in probes]
+    texts = complete(loaded, prompts, options.max_new_tokens, options.batch_size)
     records = []
     for probe, text in zip(probes, texts, strict=True):
         answer = opening_words(text, probe.expected) if probe.kind == "cue" else text

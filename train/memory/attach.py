@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from augment.errors import ConfigError
-from train.config import MemoryOptions
 from train.data import Batch
 from train.memory.layer import Memory, WithMemory
 from train.memory.pool import Pool
 from train.memory.product_key import ProductKeys
+from train.methods.options import MemoryOptions
 from train.model import autocast_of, decoder_layers
 
 

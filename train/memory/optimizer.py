@@ -1,5 +1,6 @@
 """Optimisers for a few rows of a big table: rows that are not listed keep every bit, and have no state."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import torch
@@ -16,6 +17,14 @@ class RowOptimizer(Protocol):
 
         Returns what they moved by, (R, d).
         """
+        ...
+
+    def save(self) -> dict[str, Tensor]:
+        """Its state."""
+        ...
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take over a state."""
         ...
 
 
@@ -53,6 +62,16 @@ class RowAdam:
         self.values.index_add_(0, rows, moved)
         return moved
 
+    def save(self) -> dict[str, Tensor]:
+        """Moments of the rows that were ever listed, and the mean square of gradients."""
+        return self.state.save() | {"mean_square": self.mean_square, "num_steps": torch.tensor(self.num_steps)}
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take over a state."""
+        self.mean_square = tensors["mean_square"].to(self.values.device)
+        self.num_steps = int(tensors["num_steps"])
+        self.state.load(tensors)
+
     def least_square(self, gradient: Tensor) -> float:
         """Running mean square of all gradients (R, d) so far; 0 without `floor`."""
         beta, self.num_steps = self.betas[1], self.num_steps + 1
@@ -71,3 +90,10 @@ class RowSgd:
         moved = -self.lr * scale * gradient
         self.values.index_add_(0, rows, moved)
         return moved
+
+    def save(self) -> dict[str, Tensor]:
+        """Nothing."""
+        return {}
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Nothing."""

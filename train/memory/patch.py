@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import count, takewhile
 from pathlib import Path
 
 import torch
@@ -202,6 +203,27 @@ class PatchRecorder:
         parts.append((slots, deltas))
         if len(parts) > self.every:
             parts[:] = [sum_rows(parts)]
+
+    def save(self) -> dict[str, Tensor]:
+        """All parts as they are, in order; documents are named by their UTF-8 bytes."""
+        tensors = {}
+        for i, ((document, layer), parts) in enumerate(self.parts.items()):
+            tensors[f"patch/{i}/document"] = torch.tensor(list(document.encode()), dtype=torch.uint8)
+            tensors[f"patch/{i}/layer"] = torch.tensor(layer)
+            for j, (slots, deltas) in enumerate(parts):
+                tensors |= {f"patch/{i}/{j}/slots": slots, f"patch/{i}/{j}/deltas": deltas}
+        return tensors
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take over what was saved."""
+        self.parts = {}
+        for i in count():
+            if f"patch/{i}/layer" not in tensors:
+                return
+            document = bytes(tensors[f"patch/{i}/document"].tolist()).decode()
+            names = takewhile(lambda name: f"{name}/slots" in tensors, (f"patch/{i}/{j}" for j in count()))
+            parts = [(tensors[f"{name}/slots"], tensors[f"{name}/deltas"]) for name in names]
+            self.parts[document, int(tensors[f"patch/{i}/layer"])] = parts
 
     def patches(self, metadata: Mapping[str, str]) -> list[Patch]:
         """One patch a document, in the order in which they first wrote."""

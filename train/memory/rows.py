@@ -1,5 +1,7 @@
 """A table of few rows out of many: holds only those that were ever written, so that its size follows use."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
@@ -34,6 +36,16 @@ class TouchedRows:
     def move(self, name: str, at: Tensor, towards: Tensor, share: float) -> Tensor:
         """Move the rows (R, width) at distinct positions (R,) a share of the way; returns what they are then."""
         return self.add(name, at, (towards - self.rows[name].index_select(0, at)).mul_(share))
+
+    def save(self) -> dict[str, Tensor]:
+        """The touched slots and their rows, in order of touch."""
+        return {"slots": self.slots[: self.used]} | {name: rows[: self.used] for name, rows in self.rows.items()}
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Make the rows those that were saved; there must be none yet."""
+        at = self.find(tensors["slots"].to(self.slots.device))
+        for name, rows in self.rows.items():
+            rows[at] = tensors[name].to(rows.device)
 
     def reserve(self, size: int) -> None:
         """Make room for `size` rows, at least doubling."""

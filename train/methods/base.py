@@ -1,16 +1,21 @@
 """What every trainable method promises to the loop."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from torch import nn
+from torch import Tensor, nn
 
 from train.data import Batch
 
 
 class Method(Protocol):
-    """A model with something that trains. The loop calls `begin`, forward, backward, `update` for every step."""
+    """A model with something that trains. The loop calls `begin`, forward, backward, `update` for every step.
+
+    `network` is what to call: the base model changed in place, or wrapped.
+    """
+
+    network: Any
 
     def lowest_blocks(self) -> Sequence[nn.Module]:
         """The network's blocks from the lowest to the first that trains, that one last; none if the lowest trains."""
@@ -24,8 +29,20 @@ class Method(Protocol):
         """Apply the gradients of a step over these batches; `scale` times the learning rate."""
         ...
 
+    def end_task(self) -> None:
+        """Begin with a new optimiser: what comes next is another task of a stream."""
+        ...
+
     def num_trainable(self) -> int:
         """Parameters that may move."""
+        ...
+
+    def state(self) -> dict[str, Tensor]:
+        """All that it takes to go on training, the base model apart."""
+        ...
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take over a state: from here on training goes as if it had never stopped, bit for bit."""
         ...
 
     def save(self, folder: Path) -> None:

@@ -1,15 +1,16 @@
 """Full finetuning: every weight moves, by AdamW on fp32 master weights (mixed precision, Micikevicius 1710.03740)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 
-from train.config import FullOptions
 from train.data import Batch
+from train.methods.dense import DenseAdamW
+from train.methods.options import FullOptions
 
 WEIGHTS = "model.safetensors"
 
@@ -22,10 +23,9 @@ class FullMethod:
 
     def __init__(self, network: nn.Module, options: FullOptions, seed: int) -> None:
         self.network: Any = network.requires_grad_(True)
-        self.lr, self.max_grad_norm = options.lr, 1.0
         self.held = group_tied(self.network)
         self.masters = {name: master_of(group[0]) for name, group in self.held.items()}
-        self.optimizer = torch.optim.AdamW(self.masters.values(), lr=options.lr, weight_decay=options.weight_decay)
+        self.adamw = DenseAdamW(self.masters, options.lr, options.weight_decay)
 
     def lowest_blocks(self) -> Sequence[nn.Module]:
         """None: all blocks train."""
@@ -40,10 +40,7 @@ class FullMethod:
         for name, master in self.masters.items():
             gradients = [weight.grad.float() for weight in self.held[name] if weight.grad is not None]
             master.grad = sum(gradients[1:], gradients[0]) if gradients else None
-        torch.nn.utils.clip_grad_norm_(self.masters.values(), self.max_grad_norm)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.lr * scale
-        self.optimizer.step()
+        self.adamw.step(scale)
         self.copy_masters()
 
     @torch.no_grad()
@@ -53,9 +50,22 @@ class FullMethod:
             for weight in self.held[name]:
                 weight.copy_(master)
 
+    def end_task(self) -> None:
+        """Begin with new moments."""
+        self.adamw.reset()
+
     def num_trainable(self) -> int:
         """All weights, tied ones once."""
-        return sum(master.numel() for master in self.masters.values())
+        return self.adamw.num_elements()
+
+    def state(self) -> dict[str, Tensor]:
+        """The masters with their moments."""
+        return self.adamw.state()
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take over a state."""
+        self.adamw.restore(tensors)
+        self.copy_masters()
 
     def save(self, folder: Path) -> None:
         """Write config and fp32 weights as a model folder; the tokenizer is the base's."""

@@ -1,6 +1,6 @@
 """LoRA through peft (Hu et al. 2106.09685), on all linear layers, with AdamW."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +8,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from train.config import LoraOptions
 from train.data import Batch
+from train.methods.dense import DenseAdamW
+from train.methods.options import LoraOptions
 
 WEIGHTS, PREFIX = "adapter_model.safetensors", "base_model.model."
 
@@ -22,15 +23,14 @@ class LoraMethod:
 
         torch.manual_seed(seed)
         self.config = LoraConfig(
-            r=options.rank, lora_alpha=options.alpha, target_modules="all-linear", task_type="CAUSAL_LM"
+            r=options.rank, lora_alpha=options.alpha, target_modules=options.targets, task_type="CAUSAL_LM"
         )
         self.network: Any = inject_adapter_in_model(self.config, network)
         for parameter in self.network.parameters():
             if parameter.requires_grad:
                 parameter.data = parameter.data.float()  # peft makes them in the frozen layer's precision
-        self.parameters = [p for p in network.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.AdamW(self.parameters, lr=options.lr, weight_decay=0.0)
-        self.lr = options.lr
+        trained = {name: p for name, p in self.network.named_parameters() if p.requires_grad}
+        self.adamw = DenseAdamW(trained, options.lr)
 
     def lowest_blocks(self) -> Sequence[nn.Module]:
         """None: adapters begin in the lowest block."""
@@ -38,18 +38,27 @@ class LoraMethod:
 
     def begin(self) -> None:
         """Forget the gradients of the last step."""
-        self.optimizer.zero_grad(set_to_none=True)
+        self.adamw.forget()
 
     def update(self, batches: Sequence[Batch], scale: float) -> None:
         """Clip to norm 1, then an AdamW step."""
-        torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.lr * scale
-        self.optimizer.step()
+        self.adamw.step(scale)
+
+    def end_task(self) -> None:
+        """Begin with new moments."""
+        self.adamw.reset()
 
     def num_trainable(self) -> int:
         """Elements of the adapters."""
-        return sum(p.numel() for p in self.parameters)
+        return self.adamw.num_elements()
+
+    def state(self) -> dict[str, Tensor]:
+        """The adapters with their moments."""
+        return self.adamw.state()
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take over a state."""
+        self.adamw.restore(tensors)
 
     def tensors(self) -> dict[str, Tensor]:
         """The adapters' matrices."""

@@ -10,7 +10,6 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from augment.errors import DatasetError
-from train.config import MemoryOptions
 from train.data import Batch, common_document
 from train.memory.attach import attach_memories
 from train.memory.background import load_background, save_background
@@ -20,6 +19,8 @@ from train.memory.optimizer import RowAdam, RowOptimizer, RowSgd
 from train.memory.patch import Entry, Patch, PatchRecorder, add_patches, applied_patches, save_patch, write_order
 from train.memory.pool import Pool
 from train.memory.slots import choose_slots, damp, score_kl, score_tfidf
+from train.methods.dense import DenseAdamW
+from train.methods.options import MemoryOptions
 from train.model import decoder_layers
 
 CONFIG, KEYS, PATCHES = "memory_config.json", "keys.safetensors", "patches"
@@ -36,8 +37,8 @@ class MemoryMethod:
         self.network, self.options = network, options
         self.memories = attach_memories(network, options, seed)
         self.pools = group_by_pool(self.memories)
-        self.parameters = [parameter for memory in self.memories.values() for parameter in memory.parameters()]
-        self.dense = torch.optim.AdamW(self.parameters, lr=options.dense_lr) if self.parameters else None
+        dense = self.dense_tensors()
+        self.dense = DenseAdamW(dense, options.dense_lr, decay=0.01, max_norm=None) if dense else None
         self.optimizers: dict[int, RowOptimizer] = {}
         self.recorder = PatchRecorder()
         self.description: dict[str, str] = {}
@@ -51,8 +52,8 @@ class MemoryMethod:
         """Record which rows the next forward reads."""
         for memory in self.memories.values():
             memory.recording = True
-        for parameter in self.parameters:
-            parameter.grad = None
+        if self.dense is not None:
+            self.dense.forget()
 
     def update(self, batches: Sequence[Batch], scale: float) -> None:
         """Choose the step's rows in each pool over all its batches, move them, and note down what they moved by."""
@@ -67,9 +68,7 @@ class MemoryMethod:
             moved = self.optimizer(index).step(rows, reads.row_gradient(chosen), scale * self.freedom(pool, rows))
             self.recorder.add(document, index, rows, moved)
         if self.dense is not None:
-            for group in self.dense.param_groups:
-                group["lr"] = self.options.dense_lr * scale
-            self.dense.step()
+            self.dense.step(scale)
 
     def freedom(self, pool: Pool, rows: Tensor) -> Tensor:
         """How far each row may go at most, (R, 1) from 0 to 1."""
@@ -94,6 +93,14 @@ class MemoryMethod:
                 known = self.protected.get(layer, slots[:0])
                 self.protected[layer] = torch.cat([known, slots]).unique().to(self.memories[layer].values.device)
 
+    def end_task(self) -> None:
+        """Begin with new optimisers; with `protect_earlier` let no later step move a row that was written."""
+        self.optimizers = {}
+        if self.dense is not None:
+            self.dense.reset()
+        if self.options.protect_earlier:
+            self.protect(self.recorder.patches(self.description))
+
     def optimizer(self, index: int) -> RowOptimizer:
         """The optimiser of one layer's table."""
         if index not in self.optimizers:
@@ -104,7 +111,30 @@ class MemoryMethod:
     def num_trainable(self) -> int:
         """Elements of the value tables, gates and projections."""
         tables = sum(memories[0].values.numel() for memories in self.pools.values())
-        return tables + sum(parameter.numel() for parameter in self.parameters)
+        return tables + (self.dense.num_elements() if self.dense else 0)
+
+    def state(self) -> dict[str, Tensor]:
+        """Rows that were written, with their moments, what each document wrote, and what trains densely."""
+        tensors = self.dense.state() if self.dense else {}
+        for index, memories in self.pools.items():
+            rows = memories[0].values.any(dim=1).nonzero().flatten()
+            tensors |= {f"{index}/rows": rows, f"{index}/values": memories[0].values[rows]}
+        for index, optimizer in self.optimizers.items():
+            tensors |= {f"{index}/optimizer/{name}": tensor for name, tensor in optimizer.save().items()}
+        return tensors | self.recorder.save()
+
+    @torch.no_grad()
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take over a state; the tables must be those of a new method."""
+        if self.dense is not None:
+            self.dense.restore(tensors)
+        for index, memories in self.pools.items():
+            memories[0].values[tensors[f"{index}/rows"]] = tensors[f"{index}/values"].to(memories[0].values.device)
+            start = f"{index}/optimizer/"
+            saved = {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
+            if saved:
+                self.optimizer(index).load(saved)
+        self.recorder.load(tensors)
 
     @classmethod
     def from_pretrained(cls, network: nn.Module, folder: Path) -> Self:
@@ -121,7 +151,7 @@ class MemoryMethod:
         """Write options, keys with statistics, the patches, and what trained densely."""
         (folder / CONFIG).write_text(self.options.model_dump_json(indent=2), encoding="utf-8")
         save_background(self.memories, self.description, folder / KEYS)
-        if self.parameters:
+        if self.dense:
             save_file({name: tensor.detach().cpu() for name, tensor in self.dense_tensors().items()}, folder / DENSE)
         patches = self.recorder.patches(self.description)
         for patch in patches:
@@ -132,7 +162,7 @@ class MemoryMethod:
     def load(self, folder: Path) -> None:
         """Read keys, statistics and what trained densely, and make the tables the sum of the applied patches."""
         load_background(self.memories, folder / KEYS)
-        saved = load_file(folder / DENSE) if self.parameters else {}
+        saved = load_file(folder / DENSE) if self.dense else {}
         for name, tensor in self.dense_tensors().items():
             tensor.data.copy_(saved[name])
         tables = {index: memories[0].values for index, memories in self.pools.items()}

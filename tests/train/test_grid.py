@@ -1,0 +1,67 @@
+"""The axes of a pipeline file make the runs, each with a name of its own and one label for all seeds."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from augment.errors import ConfigError
+from train.config import TrainFile
+from train.grid import list_cells
+from train.methods.options import MemoryOptions
+
+
+def settings(**train: Any) -> TrainFile:
+    data = {"passages": "p", "questions": "q", "replay_share": 0.2}
+    return TrainFile.model_validate(
+        {"out": "o", "seed": 5, "train": {"data": data, **train}, "evaluate": {"facts": "f", "known": "k"}}
+    )
+
+
+def test_without_axes_a_method_is_one_run() -> None:
+    (cell,) = list_cells(settings(methods={"lora": None, "none": {}, "full": False}))
+    assert (cell.name, cell.label, cell.seed, cell.replay_share, cell.mix) == ("lora", "lora", 5, 0.2, None)
+
+
+def test_axes_multiply_and_what_does_not_train_is_run_once() -> None:
+    axes = {
+        "objectives": ["next_token", "distill"],
+        "mixes": {"verbatim": {"verbatim": 1}, "both": {"verbatim": 1, "questions": 0.5}},
+        "replay_shares": [0, 0.1],
+        "seeds": [0, 1],
+    }
+    cells = list_cells(settings(methods={"memory": {}, "retrieval": {}}, **axes))
+    assert (
+        len(cells) == 16 + 1 and len({cell.name for cell in cells}) == 17 and len({cell.label for cell in cells}) == 9
+    )
+    first = cells[0]
+    assert first.name == "memory-next_token-verbatim-replay0-seed0" and first.mix == {"verbatim": 1}
+    assert first.label == "memory-next_token-verbatim-replay0"
+
+
+def test_a_variant_is_a_method_under_another_name() -> None:
+    chosen = settings(methods={"memory": {}, "memory_all": {"kind": "memory", "ranking": "all"}})
+    assert [cell.name for cell in list_cells(chosen)] == ["memory", "memory_all"]
+    options = list_cells(chosen)[1].options
+    assert isinstance(options, MemoryOptions) and options.ranking == "all"
+
+
+@pytest.mark.parametrize(
+    ("methods", "place"),
+    [
+        ({"lorra": {}}, "lorra"),
+        ({"mine": {"kind": "lorra"}}, "mine"),
+        ({"mine": {"kind": "lora", "rang": 2}}, "rang"),
+        ({"../mine": {"kind": "lora"}}, "../mine"),
+        ({"lora": {"kind": "memory"}}, "kind"),
+    ],
+)
+def test_an_unknown_method_is_named(methods: dict[str, Any], place: str) -> None:
+    with pytest.raises(ValidationError) as error:
+        settings(methods=methods)
+    assert place in error.value.errors()[0]["loc"]
+
+
+def test_no_method_is_an_error() -> None:
+    with pytest.raises(ConfigError, match="names no method"):
+        list_cells(settings(methods={}))

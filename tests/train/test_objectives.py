@@ -1,0 +1,111 @@
+"""Distillation's loss is the KL it says it is, and its teacher is the base model with the chunk in front."""
+
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from augment.errors import DatasetError
+from augment.records import Document
+from train.config import Distill
+from train.data import Batch, Corpus, Sample, Targets, pad
+from train.model import load_model
+from train.objectives import distill_loss, learned_logits, loss_of
+from train.passages import Passages
+from train.teacher import read_targets, teach
+
+TEXT = "The Vellamy Bridge crosses the Sullen Cut."
+PASSAGES = Passages({"a.md": Document("a.md", "Bridges", "a.md", TEXT)}, (("a.md", 0, len(TEXT)),))
+
+
+def random_targets(num_tokens: int, k: int, size: int) -> tuple[torch.Tensor, Targets]:
+    full = torch.log_softmax(torch.randn(num_tokens, size, generator=torch.Generator().manual_seed(1)) * 2, dim=1)
+    values, ids = full.topk(k, dim=1)
+    return full, Targets(ids, values)
+
+
+def test_with_all_tokens_it_is_the_full_kl() -> None:
+    student = torch.randn(6, 30, generator=torch.Generator().manual_seed(0))
+    full, targets = random_targets(6, 30, 30)
+    expected = F.kl_div(torch.log_softmax(student, dim=1), full, log_target=True, reduction="batchmean")
+    torch.testing.assert_close(distill_loss(student, targets), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_with_few_tokens_it_is_the_kl_over_them_and_the_rest() -> None:
+    student = torch.randn(6, 30, generator=torch.Generator().manual_seed(0))
+    full, targets = random_targets(6, 4, 30)
+
+    def with_rest(logprobs: torch.Tensor) -> torch.Tensor:
+        top = logprobs.gather(1, targets.ids)
+        return torch.cat([top, (1 - top.exp().sum(1, keepdim=True)).log()], dim=1)
+
+    q, p = with_rest(torch.log_softmax(student, dim=1)), with_rest(full)
+    expected = F.kl_div(q, p, log_target=True, reduction="batchmean")
+    torch.testing.assert_close(distill_loss(student, targets), expected, atol=1e-5, rtol=1e-5)
+    whole = F.kl_div(torch.log_softmax(student, dim=1), full, log_target=True, reduction="batchmean")
+    assert 0 < expected < whole
+
+
+def test_the_student_that_is_the_teacher_has_no_loss_and_no_gradient() -> None:
+    full, targets = random_targets(5, 7, 20)
+    student = full.clone().requires_grad_(True)
+    loss = distill_loss(student, targets)
+    loss.backward()
+    assert loss.abs() < 1e-5 and student.grad is not None and student.grad.abs().max() < 1e-5
+
+
+def test_narrower_targets_of_a_batch_count_as_they_are() -> None:
+    _, wide = random_targets(3, 5, 20)
+    narrow = Targets(wide.ids[:2, :3], wide.logprobs[:2, :3])
+    both = Targets.join([wide, narrow])
+    student = torch.randn(5, 20, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    expected = (3 * distill_loss(student[:3], wide) + 2 * distill_loss(student[3:], narrow)) / 5
+    loss = distill_loss(student, both)
+    torch.testing.assert_close(loss, expected)
+    loss.backward()
+    assert student.grad is not None and student.grad.isfinite().all()
+
+
+def test_the_teacher_sees_the_chunk_and_the_student_does_not(tiny_model: Path, tmp_path: Path) -> None:
+    loaded = load_model(str(tiny_model), bf16=False)
+    note = Sample(loaded.tokenizer("It crosses the Cut.").input_ids, document="a.md", span=(0, len(TEXT)))
+    some = Sample(note.ids, [False, False, *[True] * (len(note) - 2)], "a.md", (0, len(TEXT)))
+    corpus = Corpus([note, some], [Sample([7, 8, 9])], ["a.md"])
+    taught = teach(corpus, loaded, PASSAGES, Distill(top_k=5), tmp_path / "teacher.arrow", 64)
+    context = loaded.tokenizer(f"Bridges\n\n{TEXT}\n\n").input_ids
+    with torch.no_grad():
+        seen = loaded.network(input_ids=torch.tensor([[*context, *note.ids]])).logits[0, len(context) : -1]
+        alone = loaded.network(input_ids=torch.tensor([[7, 8, 9]])).logits[0, :-1]
+    for sample, logits in ((taught.notes[0], seen), (taught.notes[1], seen[1:]), (taught.replay[0], alone)):
+        values, ids = torch.log_softmax(logits, dim=1).topk(5, dim=1)
+        assert sample.targets is not None and torch.equal(sample.targets.ids, ids)
+        torch.testing.assert_close(sample.targets.logprobs, values, atol=1e-5, rtol=1e-5)
+    batch = pad(taught.notes)
+    assert batch.targets is not None and len(batch.targets.ids) == int(batch.learn.sum())
+    student, _ = learned_logits(loaded.network, batch)
+    torch.testing.assert_close(loss_of(loaded.network, batch), distill_loss(student, batch.targets))
+    without = Batch(batch.ids, batch.mask, batch.learn)
+    assert loss_of(loaded.network, without) != loss_of(loaded.network, batch)
+
+
+def test_the_teacher_is_asked_once(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = load_model(str(tiny_model), bf16=False)
+    corpus = Corpus([Sample([5, 6, 7], document="a.md", span=(0, 10))], [], ["a.md"])
+    file = tmp_path / "teacher.arrow"
+    first = teach(corpus, loaded, PASSAGES, Distill(top_k=5), file, 64)
+    assert len(read_targets(file)) == 1
+    monkeypatch.setattr("train.teacher.ask", lambda *_: pytest.fail("asked again"))
+    second = teach(corpus, loaded, PASSAGES, Distill(top_k=5), file, 64)
+    a, b = first.notes[0].targets, second.notes[0].targets
+    assert a and b and torch.equal(a.ids, b.ids)
+    torch.testing.assert_close(a.logprobs, b.logprobs)
+
+
+def test_a_broken_file_of_targets_and_a_lost_document_are_one_line(tiny_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "teacher.arrow").write_bytes(b"half")
+    with pytest.raises(DatasetError, match="is no whole Arrow file"):
+        read_targets(tmp_path / "teacher.arrow")
+    corpus = Corpus([Sample([5, 6], document="gone.md", span=(0, 4))], [], ["gone.md"])
+    with pytest.raises(DatasetError, match=r"gone\.md cannot be read any more"):
+        teach(corpus, load_model(str(tiny_model)), PASSAGES, Distill(), tmp_path / "t.arrow", 64)

@@ -1,0 +1,53 @@
+"""AdamW over whole tensors (Loshchilov & Hutter 1711.05101), with clipping, and a state that can be saved."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+
+class DenseAdamW:
+    """Moves named parameters by their gradients. `max_norm` of all gradients together; None clips nothing."""
+
+    def __init__(
+        self, parameters: Mapping[str, nn.Parameter], lr: float, decay: float = 0.0, max_norm: float | None = 1.0
+    ) -> None:
+        self.parameters, self.lr, self.max_norm = dict(parameters), lr, max_norm
+        self.optimizer = torch.optim.AdamW(self.parameters.values(), lr=lr, weight_decay=decay)
+
+    def forget(self) -> None:
+        """Drop the gradients of the last step."""
+        self.optimizer.zero_grad(set_to_none=True)
+
+    def step(self, scale: float) -> None:
+        """Clip once, then one step at `scale` times the rate."""
+        if self.max_norm is not None:
+            torch.nn.utils.clip_grad_norm_(self.parameters.values(), self.max_norm)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.lr * scale
+        self.optimizer.step()
+
+    def reset(self) -> None:
+        """Forget the moments."""
+        self.optimizer.state.clear()
+
+    def num_elements(self) -> int:
+        """How many numbers move."""
+        return sum(parameter.numel() for parameter in self.parameters.values())
+
+    def state(self) -> dict[str, Tensor]:
+        """The parameters and the optimiser's moments, by name."""
+        tensors = {name: parameter.detach() for name, parameter in self.parameters.items()}
+        for name, parameter in self.parameters.items():
+            tensors |= {f"{name}|{key}": value for key, value in self.optimizer.state[parameter].items()}
+        return tensors
+
+    @torch.no_grad()
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take over a state. Raises KeyError when it is of other parameters."""
+        for name, parameter in self.parameters.items():
+            parameter.copy_(tensors[name])
+            moments = {key.rpartition("|")[2]: key for key in tensors if key.rpartition("|")[0] == name}
+            self.optimizer.state[parameter] = {
+                key: tensors[whole].to("cpu" if key == "step" else parameter.device) for key, whole in moments.items()
+            }

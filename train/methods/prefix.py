@@ -1,0 +1,88 @@
+"""A trained prefix of keys and values through peft's Cartridge (Eyuboglu et al. 2506.06266), with AdamW."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from train.data import Batch, Sample
+from train.methods.dense import DenseAdamW
+from train.methods.options import PrefixOptions
+
+WEIGHTS, TENSOR = "adapter_model.safetensors", "prompt_embeddings"
+
+
+class PrefixMethod:
+    """Keys and values of `num_tokens` tokens before every layer's own; `network` is the model with them."""
+
+    def __init__(self, network: nn.Module, options: PrefixOptions, seed: int) -> None:
+        from peft import CartridgeConfig, get_peft_model
+
+        torch.manual_seed(seed)
+        config = CartridgeConfig(num_virtual_tokens=options.num_tokens, num_frozen_tokens=1, task_type="CAUSAL_LM")
+        self.network: Any = get_peft_model(network, config)
+        self.encoder: Any = self.network.prompt_encoder[self.network.active_adapter].float()
+        self.adamw = DenseAdamW({"prefix": self.encoder.trainable_embedding}, options.lr)
+
+    def fit(self, samples: Sequence[Sample]) -> None:
+        """Begin as the keys and values that the base model makes of the samples' first tokens, repeated if too few."""
+        from peft.tuners.cartridge.utils import prompt_embeddings_from_past_key_values
+
+        num_tokens = self.encoder.num_frozen_tokens + self.encoder.num_trainable_tokens
+        ids = [token for sample in samples for token in sample.ids][:num_tokens]
+        ids = (ids * (num_tokens // len(ids) + 1))[:num_tokens]
+        base = self.network.get_base_model()
+        with torch.no_grad():
+            cache = base(input_ids=torch.tensor([ids], device=self.encoder.trainable_embedding.device), use_cache=True)
+        pairs = [(layer.keys.float(), layer.values.float()) for layer in cache.past_key_values.layers]
+        self.encoder.load_prompt_embeddings(
+            prompt_embeddings_from_past_key_values(pairs, num_virtual_tokens=num_tokens)
+        )
+
+    def lowest_blocks(self) -> Sequence[nn.Module]:
+        """None: the prefix begins in the lowest block."""
+        return ()
+
+    def begin(self) -> None:
+        """Forget the gradients of the last step."""
+        self.adamw.forget()
+
+    def update(self, batches: Sequence[Batch], scale: float) -> None:
+        """Clip to norm 1, then an AdamW step."""
+        self.adamw.step(scale)
+
+    def end_task(self) -> None:
+        """Begin with new moments."""
+        self.adamw.reset()
+
+    def num_trainable(self) -> int:
+        """Elements of the prefix, its first token left out."""
+        return self.adamw.num_elements()
+
+    def state(self) -> dict[str, Tensor]:
+        """The prefix with its moments."""
+        return self.adamw.state() | {"first": self.encoder.frozen_embedding.detach()}
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take over a state."""
+        self.adamw.restore(tensors)
+        self.encoder.frozen_embedding.data.copy_(tensors["first"])
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The prefix (num_tokens, layers * 2 * key size), as peft saves it."""
+        return {TENSOR: self.encoder.weight.detach().cpu().contiguous()}
+
+    def save(self, folder: Path) -> None:
+        """Write an adapter folder that `peft.PeftModel.from_pretrained` opens too."""
+        self.network.peft_config[self.network.active_adapter].save_pretrained(str(folder))
+        save_file(self.tensors(), folder / WEIGHTS)
+
+    def load(self, folder: Path) -> None:
+        """Take over a saved prefix of the same shape."""
+        saved = load_file(folder / WEIGHTS)
+        if saved.keys() != {TENSOR} or saved[TENSOR].shape != self.encoder.weight.shape:
+            raise KeyError("the prefix has another shape")
+        self.encoder.load_prompt_embeddings(saved[TENSOR])

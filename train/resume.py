@@ -1,0 +1,134 @@
+"""Saves a run's state now and then, and takes it up again: a killed run ends with the weights of one that was not.
+
+    RUN/states/step-00000120/   tensors.safetensors, position.json
+
+A state appears whole (written beside, then renamed); the latest few stay. They go when the run is finished.
+"""
+
+import json
+import os
+import shutil
+import signal
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from augment.errors import DatasetError, RunError
+from train.methods.base import Method
+
+TENSORS, POSITION = "tensors.safetensors", "position.json"
+
+
+@dataclass(slots=True)
+class Position:
+    """How far a run is: steps done, tokens seen, wall seconds, losses of the epoch that it is in."""
+
+    step: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    losses: list[float] = field(default_factory=list)
+    task: int = 0
+
+
+class Keeper:
+    """Keeps states of one run in `folder`: every `every` steps (0: only when asked to end), the `keep` latest.
+
+    `inputs` are all settings that the run depends on. A state of others is refused.
+    """
+
+    def __init__(self, folder: Path, inputs: dict[str, Any], every: int = 0, keep: int = 2) -> None:
+        self.folder, self.inputs, self.every, self.num_kept = folder, inputs, every, keep
+        self.is_asked_to_end = False
+
+    def restore(self, method: Method) -> Position:
+        """The latest state's position, the method brought there; the beginning where there is none.
+
+        Raises DatasetError when the state is of other settings, or damaged.
+        """
+        if not (states := self.states()):
+            return Position()
+        latest = states[-1]
+        try:
+            record = json.loads((latest / POSITION).read_text(encoding="utf-8"))
+            self.check(record["inputs"], latest)
+            method.restore(load_file(latest / TENSORS))
+        except (SafetensorError, OSError, ValueError, KeyError, RuntimeError) as error:
+            what = f"{latest} cannot be loaded ({str(error).splitlines()[0][:100]})"
+            raise DatasetError(what, "delete it: the run goes on from the one before, or from the start") from None
+        return Position(**record["position"])
+
+    def check(self, inputs: dict[str, Any], state: Path) -> None:
+        """Raises DatasetError naming the first setting that differs."""
+        ours, theirs = flatten(self.inputs), flatten(inputs)
+        for name in sorted(ours.keys() | theirs.keys()):
+            if ours.get(name) != theirs.get(name):
+                what = f"{state} was made with {name} = {theirs.get(name)}, here it is {ours.get(name)}"
+                raise DatasetError(what, f"put the setting back, or delete {self.folder} to start anew")
+
+    def states(self) -> list[Path]:
+        """Folders of whole states, oldest first."""
+        return sorted(self.folder.glob("step-*"))
+
+    def after_step(self, method: Method, position: Position) -> None:
+        """Save when it is time; raises RunError when the run was asked to end, its state being safe."""
+        if self.is_asked_to_end or (self.every and position.step % self.every == 0):
+            self.save(method, position)
+        if self.is_asked_to_end:
+            raise RunError(f"ended at step {position.step} as asked", "the same command goes on from there")
+
+    def save(self, method: Method, position: Position) -> None:
+        """Write the state whole or not at all; remove those that are too old."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=".state-", dir=self.folder))
+        try:
+            save_file({name: tensor.contiguous() for name, tensor in method.state().items()}, staging / TENSORS)
+            record = {"position": asdict(position), "inputs": self.inputs}
+            (staging / POSITION).write_text(json.dumps(record), encoding="utf-8")
+            sync(staging)
+            os.replace(staging, self.folder / f"step-{position.step:08d}")
+        except BaseException:
+            shutil.rmtree(staging, ignore_errors=True)
+            raise
+        for old in self.states()[: -self.num_kept]:
+            shutil.rmtree(old)
+
+    def forget(self) -> None:
+        """Remove all states: the run is finished and saved."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    @contextmanager
+    def ending_on_sigterm(self) -> Iterator[None]:
+        """Within it SIGTERM lets the step end, saves the state and ends the run."""
+
+        def ask(*_: object) -> None:
+            self.is_asked_to_end = True
+
+        if threading.current_thread() is not threading.main_thread():  # only there a handler may be set
+            yield
+            return
+        before = signal.signal(signal.SIGTERM, ask)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+
+def sync(folder: Path) -> None:
+    """Flush every file of a folder to disk."""
+    for path in folder.iterdir():
+        with path.open("rb") as stream:
+            os.fsync(stream.fileno())
+
+
+def flatten(value: Any, name: str = "") -> dict[str, Any]:
+    """Nested settings by dotted name."""
+    if not isinstance(value, dict):
+        return {name: value}
+    return {k: v for key, item in value.items() for k, v in flatten(item, f"{name}.{key}" if name else key).items()}

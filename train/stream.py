@@ -1,0 +1,98 @@
+"""Trains on groups of documents one after another and asks about all of them after each: the R matrix of a stream.
+
+R[i][j] is recall of held-out questions about group j after training on group i (Lopez-Paz & Ranzato 1706.08840).
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+from augment.errors import ConfigError
+from augment.shards import write_json
+from train.config import Train
+from train.data import Corpus
+from train.evaluate.base import known_set, make_exam
+from train.evaluate.measure import Exam, examine
+from train.grid import Cell
+from train.loop import Show, Trained, train_method
+from train.methods.base import Method
+from train.model import Loaded
+from train.resume import Keeper
+from train.stage import Stage
+
+STREAM = "stream.json"
+
+
+def train_stream(
+    stage: Stage,
+    cell: Cell,
+    loaded: Loaded,
+    method: Method,
+    corpus: Corpus,
+    options: Train,
+    keeper: Keeper,
+    show: Show,
+) -> Trained:
+    """Train each group for all epochs; `stream.json` holds what was known after each, and is rewritten each time.
+
+    The optimiser's state and the learning rate's schedule begin anew with a group, as if it came on another day.
+    A run that was killed begins again.
+    """
+    folder, groups = stage.folder(cell), split_documents(corpus.documents, options.tasks)
+    exam, known = make_exam(stage, loaded), known_set(stage, print)
+    keeper.forget()
+    rows = [measure_groups(loaded, exam, known, groups)]
+    parts = []
+    for number, group in enumerate(groups):
+        log = folder / f"metrics-{number + 1:03d}.jsonl"
+        part = Corpus([note for note in corpus.notes if note.document in group], corpus.replay, sorted(group))
+        parts.append(train_method(method.network, method, part, options, cell.seed, log, show, mix=cell.mix))
+        method.end_task()
+        rows.append(measure_groups(loaded, exam, known, groups))
+        write_json(describe_stream(groups, rows), folder / STREAM)
+    return Trained(sum(p.tokens for p in parts), sum(p.seconds for p in parts), parts[-1].loss)
+
+
+def split_documents(documents: Sequence[str], number: int) -> list[set[str]]:
+    """Documents in order as groups of like size. Raises ConfigError when there are more groups than documents."""
+    if number > len(documents):
+        raise ConfigError(f"train.tasks = {number}, and there are {len(documents)} documents", "lower it")
+    cuts = [round(i * len(documents) / number) for i in range(number + 1)]
+    return [set(documents[a:b]) for a, b in pairwise(cuts)]
+
+
+def measure_groups(loaded: Loaded, exam: Exam, known: set[str], groups: Sequence[set[str]]) -> dict[str, Any]:
+    """Recall of held-out questions by group, share of the known set kept, general NLL."""
+    figures = examine(loaded, exam, known)
+    asked = [answer for answer in figures["answers"] if answer["kind"] == "held_out"]
+    recall = []
+    for group in groups:
+        right = [answer["em"] for answer in asked if answer["document"] in group]
+        recall.append(sum(right) / len(right) if right else None)
+    return {"recall": recall, "kept": figures["retention"]["kept"], "nll": figures["general"]["nll"]}
+
+
+def describe_stream(groups: Sequence[set[str]], rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The record: `before` training, then one row a group; accuracy, transfer and forgetting of the groups so far.
+
+    `accuracy` is the mean recall of the groups trained so far; `backward_transfer` the mean of how much recall of each
+    group but the last changed since it was trained; `forgetting` the mean of how far it fell from its best.
+    """
+    matrix = [row["recall"] for row in rows[1:]]
+    last = len(matrix) - 1
+    scored = [j for j in range(last + 1) if matrix[last][j] is not None]
+    earlier = [j for j in scored if j < last]
+    best = {j: max(matrix[i][j] for i in range(j, last + 1)) for j in earlier}
+    return {
+        "groups": [sorted(group) for group in groups],
+        "before": rows[0],
+        "after": list(rows[1:]),
+        "accuracy": mean([matrix[last][j] for j in scored]),
+        "backward_transfer": mean([matrix[last][j] - matrix[j][j] for j in earlier]),
+        "forgetting": mean([best[j] - matrix[last][j] for j in earlier]),
+    }
+
+
+def mean(values: Sequence[float]) -> float | None:
+    """Their mean; None of nothing."""
+    return sum(values) / len(values) if values else None

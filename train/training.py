@@ -1,0 +1,166 @@
+"""The stage `train run`: notes to runs. A run whose checkpoint has the same inputs is kept."""
+
+import json
+import time
+from collections.abc import Callable
+
+from augment.settings import save_settings
+from augment.shards import write_json
+from train.checkpoint import Run, save_run
+from train.data import Corpus, group_by_tokens, pad
+from train.evaluate.watch import Watcher
+from train.grid import Cell
+from train.loop import Trained, train_method
+from train.memory.attach import fit_background
+from train.memory.background import load_background
+from train.memory.patch import applied_patches
+from train.methods.base import Method
+from train.methods.memory import MemoryMethod
+from train.methods.options import TrainedOptions
+from train.methods.prefix import PrefixMethod
+from train.methods.registry import start_method
+from train.model import Loaded, load_model
+from train.resume import Keeper
+from train.stage import Say, Stage
+from train.stream import train_stream
+from train.teacher import teach
+
+INPUTS, METRICS, TEACHER = "inputs.json", "metrics.jsonl", "teacher.arrow"
+
+
+def train_all(stage: Stage, say: Say) -> None:
+    """Train every run of the file that there is not yet."""
+    save_settings(stage.settings, stage.runs / "train.yaml")
+    for cell in [cell for cell in stage.cells if cell.trains]:
+        folder, inputs = stage.folder(cell), stage.inputs(cell)
+        marker = folder / INPUTS
+        if marker.is_file() and json.loads(marker.read_text(encoding="utf-8")) == inputs:
+            say(f"{cell.name}: trained before, kept")
+            continue
+        marker.unlink(missing_ok=True)
+        (folder / "evaluation.json").unlink(missing_ok=True)
+        train_one(stage, cell, say)
+        write_json(inputs, marker)
+
+
+def train_one(stage: Stage, cell: Cell, say: Say) -> None:
+    """Train one run from the base model and save it; one that was killed goes on from its latest state."""
+    settings, folder = stage.settings, stage.folder(cell)
+    assert isinstance(cell.options, TrainedOptions)
+    loaded = load_model(settings.model, settings.train.bf16)
+    corpus = taught_corpus(stage, cell, loaded, say)
+    method = start_method(loaded.network, cell.options, cell.seed)
+    prepare(stage, loaded, method, corpus)
+    loaded.network = method.network
+    folder.mkdir(parents=True, exist_ok=True)
+    keeper = Keeper(folder / "states", stage.inputs(cell), settings.train.checkpoint_every, settings.train.keep)
+    with keeper.ending_on_sigterm():
+        trained = run_course(stage, cell, loaded, method, corpus, keeper, step_printer(cell.name, say))
+    save_run(folder, describe_run(stage, cell, loaded, method, trained), method)
+    keeper.forget()
+    say(f"{cell.name}: {trained.tokens:,} tokens in {trained.seconds:.0f} s, loss {trained.loss:.3f}")
+
+
+def run_course(
+    stage: Stage,
+    cell: Cell,
+    loaded: Loaded,
+    method: Method,
+    corpus: Corpus,
+    keeper: Keeper,
+    show: Callable[[int, int, float, float], None],
+) -> Trained:
+    """Train on all documents at once, or on groups of them one after another."""
+    train = stage.settings.train
+    options = train.model_copy(update={"data": train.data.model_copy(update={"replay_share": cell.replay_share})})
+    if train.tasks:
+        return train_stream(stage, cell, loaded, method, corpus, options, keeper, show)
+    watcher = Watcher(stage, loaded, train.watch, stage.folder(cell)) if train.watch else None
+    return train_method(
+        method.network,
+        method,
+        corpus,
+        options,
+        cell.seed,
+        stage.folder(cell) / METRICS,
+        show,
+        mix=cell.mix,
+        keeper=keeper,
+        is_enough=watcher,
+        states=stage.states,
+    )
+
+
+def taught_corpus(stage: Stage, cell: Cell, loaded: Loaded, say: Say) -> Corpus:
+    """The notes, for distillation with what the teacher finds likeliest; asked once for all runs."""
+    corpus = stage.corpus(loaded, cell.objective)
+    if cell.objective == "next_token" or "taught" in stage.corpora:
+        return stage.corpora.get("taught", corpus) if cell.objective == "distill" else corpus
+    say(f"{cell.name}: asking the teacher")
+    train = stage.settings.train
+    file = stage.runs / TEACHER
+    taught = teach(corpus, loaded, stage.passages, train.distill, file, train.data.tokens_per_batch)
+    stage.corpora["taught"] = taught
+    return taught
+
+
+def prepare(stage: Stage, loaded: Loaded, method: Method, corpus: Corpus) -> None:
+    """What some methods want to see before they train."""
+    if isinstance(method, PrefixMethod):
+        method.fit(corpus.notes)
+    if isinstance(method, MemoryMethod):
+        prepare_memory(stage, loaded, method, corpus)
+
+
+def prepare_memory(stage: Stage, loaded: Loaded, method: MemoryMethod, corpus: Corpus) -> None:
+    """Fit the memories to background and notes, or read that from the file of an earlier run."""
+    options, tokens_per_batch = method.options, stage.settings.train.data.tokens_per_batch
+    shape = ("layers", "num_keys", "heads", "k", "half_key_size")
+    belongs = {"model_revision": loaded.folder.revision} | {name: str(getattr(options, name)) for name in shape}
+    method.description = belongs | {"model": loaded.folder.name}
+    for folder in options.protect:
+        method.protect(applied_patches(stage.base / folder))
+    if options.background:
+        load_background(method.memories, stage.base / options.background, belongs)
+        return
+    passages, questions = stage.background(loaded)
+    notes = [pad(group) for group in group_by_tokens(corpus.notes, tokens_per_batch)]
+    placed = notes if options.keys == "notes" else []
+    fit_background(loaded.network, method.memories, passages, questions, placed, options.null_score)
+    method.description |= {
+        "background_tokens": str(sum(batch.num_tokens() for batch in [*passages, *questions])),
+        "tokens_per_batch": str(tokens_per_batch),
+    }
+
+
+def describe_run(stage: Stage, cell: Cell, loaded: Loaded, method: Method, trained: Trained) -> Run:
+    """The record of a finished run."""
+    return Run(
+        name=cell.name,
+        method=cell.label,
+        seed=cell.seed,
+        model=stage.settings.model,
+        model_revision=loaded.folder.revision,
+        settings=cell.options.model_dump(mode="json"),
+        tokens_trained=trained.tokens,
+        train_sec=trained.seconds,
+        trainable_parameters=method.num_trainable(),
+        loss=trained.loss,
+    )
+
+
+def step_printer(name: str, say: Say, every_sec: float = 15.0) -> Callable[[int, int, float, float], None]:
+    """Prints loss, speed and time left now and then."""
+    last, started = [time.monotonic()], time.monotonic()
+    first: list[int] = []
+
+    def show(step: int, num_steps: int, loss: float, speed: float) -> None:
+        now = time.monotonic()
+        first.append(step)
+        if now - last[0] >= every_sec:
+            last[0] = now
+            left = (now - started) / (step - first[0] + 1) * (num_steps - step)
+            say(f"{name}: step {step} of {num_steps}, loss {loss:.3f}, {speed:.0f} tokens/s, {left:.0f} s left")
+            del first[1:]
+
+    return show
