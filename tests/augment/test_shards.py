@@ -118,7 +118,7 @@ def test_every_loader_sees_the_same_rows_and_types(tmp_path: Path) -> None:
 def test_the_cache_of_datasets_serves_no_other_folder_and_no_older_state(tmp_path: Path) -> None:
     def loaded(store: NoteStore) -> list[str]:
         rows = datasets.load_dataset(str(store.folder), cache_dir=str(tmp_path / "cache"))["train"]
-        return [row["unit_id"] for row in rows]
+        return sorted(row["unit_id"] for row in rows)
 
     first, second = NoteStore(tmp_path / "a" / "notes"), NoteStore(tmp_path / "b" / "notes")
     commit(first, 1)
