@@ -24,6 +24,10 @@ def call(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run([str(BIN / command[0]), *command[1:]], capture_output=True, text=True, timeout=500)
 
 
+def invoke(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
 def write_world(folder: Path, model: Path) -> Path:
     """A pipeline file, two documents, facts and general questions; the only known question is made up."""
     (folder / "documents").mkdir()
@@ -80,20 +84,16 @@ def test_both_methods_train_on_the_same_tokens_and_are_kept_on_rerun(finished: P
 
 
 def test_a_model_that_knows_nothing_is_named_in_one_line(finished: Path) -> None:
-    done = call("train", "evaluate", finished)
-    assert done.returncode == 2
+    done = invoke("evaluate", finished)
+    assert done.exit_code == 2
     assert (
         done.stderr.strip() == "error: the base model answers no general question; give easier ones in evaluate.known"
     )
 
 
 def test_a_saved_run_answers(finished: Path) -> None:
-    done = call("train", "ask", finished.parent / "out" / "train" / "memory", "Who built the tower of Vell?")
-    assert done.returncode == 0, done.stderr
-
-
-def invoke(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [str(a) for a in arguments])
+    done = invoke("ask", finished.parent / "out" / "train" / "memory", "Who built the tower of Vell?")
+    assert done.exit_code == 0, done.stderr
 
 
 def test_what_a_document_wrote_is_listed_reverted_and_applied_again(finished: Path) -> None:
@@ -147,10 +147,10 @@ def test_truncated_weights_are_one_line(finished: Path) -> None:
     whole = weights.read_bytes()
     weights.write_bytes(whole[: len(whole) // 2])
     try:
-        done = call("train", "ask", finished.parent / "out" / "train" / "lora", "Who?")
+        done = invoke("ask", finished.parent / "out" / "train" / "lora", "Who?")
     finally:
         weights.write_bytes(whole)
-    assert done.returncode == 2 and "cannot be loaded" in done.stderr and done.stderr.count("\n") == 1
+    assert done.exit_code == 2 and "cannot be loaded" in done.stderr and done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -165,5 +165,5 @@ def test_truncated_weights_are_one_line(finished: Path) -> None:
     ],
 )
 def test_bad_settings_are_one_line_and_exit_code_2(finished: Path, change: str, message: str) -> None:
-    done = call("train", "run", finished, "--set", change)
-    assert done.returncode == 2 and message in done.stderr and done.stderr.count("\n") == 1
+    done = invoke("run", finished, "--set", change)
+    assert done.exit_code == 2 and message in done.stderr and done.stderr.count("\n") == 1
