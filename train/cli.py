@@ -63,6 +63,20 @@ def report(file: File, overrides: Overrides = None, debug: Debug = False) -> Non
 
 @app.command()
 @report_errors
+def status(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The `out` folder of a pipeline, or a run's folder.")],
+    debug: Debug = False,
+) -> None:
+    """Show how far the runs are, while they train and after; only their files are read."""
+    from rich.console import Console
+
+    from train.status import print_status, read_status
+
+    print_status(read_status(out), Console())
+
+
+@app.command()
+@report_errors
 def ask(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, e.g. runs/quickstart/train/memory.")],
     question: Annotated[str, typer.Argument(help="The question.")],

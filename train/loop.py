@@ -73,9 +73,8 @@ def train_method(
             loss = take_step(network, method, batches, scale, position.step, cache)
             position.step, position.tokens = position.step + 1, position.tokens + sum(b.num_tokens() for b in batches)
             position.losses, position.seconds = [*position.losses, loss], time.monotonic() - started
-            line = {"step": position.step, "epoch": epoch, "loss": loss, "tokens": position.tokens}
-            lines.write(json.dumps(line | {"scale": scale, "seconds": round(position.seconds, 3)}) + "\n")
-            lines.flush()
+            facts = {"step": position.step, "num_steps": num_steps, "epoch": epoch, "loss": loss, "scale": scale}
+            write_line(lines, facts | {"tokens": position.tokens, "seconds": round(position.seconds, 3)})
             show(position.step, num_steps, loss, position.tokens / position.seconds)
             last = sum(position.losses) / len(position.losses)
             if ends_epoch:
@@ -98,6 +97,12 @@ def open_log(log: Path, num_steps: int) -> TextIO:
     kept = log.read_text(encoding="utf-8").splitlines(keepends=True)[:num_steps] if num_steps and log.exists() else []
     log.write_text("".join(kept), encoding="utf-8")
     return log.open("a", encoding="utf-8")
+
+
+def write_line(lines: TextIO, facts: dict[str, float]) -> None:
+    """Add a JSON line at once."""
+    lines.write(json.dumps(facts) + "\n")
+    lines.flush()
 
 
 def cache_for(method: Method, options: Train, states: States | None) -> ActivationCache | None:
