@@ -1,9 +1,11 @@
-"""AdamW over whole tensors (Loshchilov & Hutter 1711.05101), with clipping, and a state that can be saved."""
+"""AdamW over whole tensors (Loshchilov & Hutter 1711.05101), and what all methods that train by it have in common."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
+
+from train.data import Batch
 
 
 class DenseAdamW:
@@ -51,3 +53,37 @@ class DenseAdamW:
             self.optimizer.state[parameter] = {
                 key: tensors[whole].to("cpu" if key == "step" else parameter.device) for key, whole in moments.items()
             }
+
+
+class DenseMethod:
+    """A method whose parameters move by AdamW, clipped to norm 1, and which trains from the lowest block on."""
+
+    adamw: DenseAdamW
+
+    def lowest_blocks(self) -> Sequence[nn.Module]:
+        """None: what trains begins in the lowest block."""
+        return ()
+
+    def begin(self) -> None:
+        """Forget the gradients of the last step."""
+        self.adamw.forget()
+
+    def update(self, batches: Sequence[Batch], scale: float) -> None:
+        """Clip, then an AdamW step."""
+        self.adamw.step(scale)
+
+    def end_task(self) -> None:
+        """Begin with new moments."""
+        self.adamw.reset()
+
+    def num_trainable(self) -> int:
+        """Elements of all that moves."""
+        return self.adamw.num_elements()
+
+    def state(self) -> dict[str, Tensor]:
+        """What moves, with its moments."""
+        return self.adamw.state()
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take over a state."""
+        self.adamw.restore(tensors)

@@ -9,13 +9,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from train.data import Batch
-from train.methods.dense import DenseAdamW
+from train.methods.dense import DenseAdamW, DenseMethod
 from train.methods.options import FullOptions
 
 WEIGHTS = "model.safetensors"
 
 
-class FullMethod:
+class FullMethod(DenseMethod):
     """All weights of a network: those that it holds in bf16 have a master in fp32, tied ones have one together.
 
     A checkpoint is a model folder that transformers opens.
@@ -26,10 +26,6 @@ class FullMethod:
         self.held = group_tied(self.network)
         self.masters = {name: master_of(group[0]) for name, group in self.held.items()}
         self.adamw = DenseAdamW(self.masters, options.lr, options.weight_decay)
-
-    def lowest_blocks(self) -> Sequence[nn.Module]:
-        """None: all blocks train."""
-        return ()
 
     def begin(self) -> None:
         """Forget the gradients of the last step."""
@@ -50,21 +46,9 @@ class FullMethod:
             for weight in self.held[name]:
                 weight.copy_(master)
 
-    def end_task(self) -> None:
-        """Begin with new moments."""
-        self.adamw.reset()
-
-    def num_trainable(self) -> int:
-        """All weights, tied ones once."""
-        return self.adamw.num_elements()
-
-    def state(self) -> dict[str, Tensor]:
-        """The masters with their moments."""
-        return self.adamw.state()
-
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
         """Take over a state."""
-        self.adamw.restore(tensors)
+        super().restore(tensors)
         self.copy_masters()
 
     def save(self, folder: Path) -> None:

@@ -1,6 +1,5 @@
 """LoRA through peft (Hu et al. 2106.09685), on all linear layers, with AdamW."""
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,14 +7,13 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from train.data import Batch
-from train.methods.dense import DenseAdamW
+from train.methods.dense import DenseAdamW, DenseMethod
 from train.methods.options import LoraOptions
 
 WEIGHTS, PREFIX = "adapter_model.safetensors", "base_model.model."
 
 
-class LoraMethod:
+class LoraMethod(DenseMethod):
     """Low-rank adapters inside a network; saved as peft's adapter tensors."""
 
     def __init__(self, network: nn.Module, options: LoraOptions, seed: int) -> None:
@@ -31,34 +29,6 @@ class LoraMethod:
                 parameter.data = parameter.data.float()  # peft makes them in the frozen layer's precision
         trained = {name: p for name, p in self.network.named_parameters() if p.requires_grad}
         self.adamw = DenseAdamW(trained, options.lr)
-
-    def lowest_blocks(self) -> Sequence[nn.Module]:
-        """None: adapters begin in the lowest block."""
-        return ()
-
-    def begin(self) -> None:
-        """Forget the gradients of the last step."""
-        self.adamw.forget()
-
-    def update(self, batches: Sequence[Batch], scale: float) -> None:
-        """Clip to norm 1, then an AdamW step."""
-        self.adamw.step(scale)
-
-    def end_task(self) -> None:
-        """Begin with new moments."""
-        self.adamw.reset()
-
-    def num_trainable(self) -> int:
-        """Elements of the adapters."""
-        return self.adamw.num_elements()
-
-    def state(self) -> dict[str, Tensor]:
-        """The adapters with their moments."""
-        return self.adamw.state()
-
-    def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take over a state."""
-        self.adamw.restore(tensors)
 
     def tensors(self) -> dict[str, Tensor]:
         """The adapters' matrices."""

@@ -8,14 +8,14 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from train.data import Batch, Sample
-from train.methods.dense import DenseAdamW
+from train.data import Sample
+from train.methods.dense import DenseAdamW, DenseMethod
 from train.methods.options import PrefixOptions
 
 WEIGHTS, TENSOR = "adapter_model.safetensors", "prompt_embeddings"
 
 
-class PrefixMethod:
+class PrefixMethod(DenseMethod):
     """Keys and values of `num_tokens` tokens before every layer's own; `network` is the model with them."""
 
     def __init__(self, network: nn.Module, options: PrefixOptions, seed: int) -> None:
@@ -42,33 +42,13 @@ class PrefixMethod:
             prompt_embeddings_from_past_key_values(pairs, num_virtual_tokens=num_tokens)
         )
 
-    def lowest_blocks(self) -> Sequence[nn.Module]:
-        """None: the prefix begins in the lowest block."""
-        return ()
-
-    def begin(self) -> None:
-        """Forget the gradients of the last step."""
-        self.adamw.forget()
-
-    def update(self, batches: Sequence[Batch], scale: float) -> None:
-        """Clip to norm 1, then an AdamW step."""
-        self.adamw.step(scale)
-
-    def end_task(self) -> None:
-        """Begin with new moments."""
-        self.adamw.reset()
-
-    def num_trainable(self) -> int:
-        """Elements of the prefix, its first token left out."""
-        return self.adamw.num_elements()
-
     def state(self) -> dict[str, Tensor]:
-        """The prefix with its moments."""
-        return self.adamw.state() | {"first": self.encoder.frozen_embedding.detach()}
+        """The prefix with its moments; the first token, which does not move, is part of it."""
+        return super().state() | {"first": self.encoder.frozen_embedding.detach()}
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
         """Take over a state."""
-        self.adamw.restore(tensors)
+        super().restore(tensors)
         self.encoder.frozen_embedding.data.copy_(tensors["first"])
 
     def tensors(self) -> dict[str, Tensor]:
