@@ -102,18 +102,18 @@ def sampling_of(plan: Plan) -> dict[str, Any]:
 
 def run_ours(plan: Plan) -> dict[str, float]:
     """`augment run` without its command line."""
-    from augment import generate
+    from augment import generate, pool
     from augment.card import write_card
 
-    class TimedActor(generate.StudyActor):  # type: ignore[misc]
+    class TimedActor(pool.StudyActor):
         """Notes the time at which the loaded engine gets its first block of units."""
 
-        async def __call__(self, block: Any) -> Any:
+        async def do(self, block: Any) -> dict[str, Any]:
             engine = self.attempts.study.engine
             if engine.llm is None:  # type: ignore[attr-defined]
                 engine.start()  # type: ignore[attr-defined]
                 (self.folder.parent / ENGINE_START).write_text(json.dumps(time.time()), encoding="utf-8")
-            return await super().__call__(block)
+            return await super().do(block)
 
     ended = 0.0
 
@@ -122,7 +122,7 @@ def run_ours(plan: Plan) -> dict[str, float]:
         ended = time.time()
         write_card(*arguments)
 
-    generate.StudyActor, generate.write_card = TimedActor, note_end
+    pool.StudyActor, generate.write_card = TimedActor, note_end  # type: ignore[misc]
     tally = generate.generate(plan).tally
     started = json.loads((plan.out / ENGINE_START).read_text(encoding="utf-8"))
     return {"seconds": ended - started, "tokens": tally.completion_tokens, "card_sec": time.time() - ended}
@@ -147,6 +147,7 @@ def run_ray_data_llm(plan: Plan) -> dict[str, float]:
     import ray
     from ray.data.llm import build_processor, vLLMEngineProcessorConfig
 
+    os.environ.setdefault("RAY_worker_niceness", "0")  # as ours
     ray.init(log_to_driver=False, logging_level="ERROR", include_dashboard=False, num_cpus=NUM_LOGICAL_CPUS)
     ray.data.DataContext.get_current().enable_progress_bars = False
     config = vLLMEngineProcessorConfig(

@@ -43,9 +43,8 @@ def texts() -> dict[str, str]:
 def world(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Path:
     folder = tmp_path_factory.mktemp("grid")
     write_notes(folder)
-    back = {"question": "What stands in Vell?", "answer": "A tower"}
     facts = [
-        {"id": n, "document": f"{n}.md", "cue": f"The {n} of Vell", "questions": [q], "answer": a, "reversed": back}
+        {"id": n, "document": f"{n}.md", "cue": f"The {n} of Vell", "questions": [q], "answer": a, "reversed": None}
         for n, (a, q) in FACTS.items()
     ]
     known = [{"id": f"k{i}", "question": f"What is {i} and {i}?", "answer": "Paris"} for i in range(3)]
@@ -94,6 +93,7 @@ def test_every_run_is_trained_on_the_same_tokens_evaluated_and_reported(world: P
     assert answers["settings"] == {"kind": "in_context", "max_tokens": 1024} and answers["tokens_trained"] == 0
     invoke("report", world)
     report = json.loads((world.parent / "out" / "report" / "report.json").read_text())
+    assert "Reversed" not in (world.parent / "out" / "report" / "report.md").read_text()  # nobody asked
     assert {method["label"] for method in report["methods"]} == {"base", *trained, "in_context", "retrieval"}
 
 

@@ -91,6 +91,11 @@ class Comparison:
         return self.methods[0].runs[0].result
 
     @property
+    def phrasings(self) -> tuple[Phrasing, ...]:
+        """Those that were asked."""
+        return tuple(phrasing for phrasing in PHRASINGS if self.base.learning[phrasing].n)
+
+    @property
     def trained(self) -> tuple[MethodSummary, ...]:
         return self.methods[1:]
 

@@ -15,7 +15,7 @@ from augment.escape import clip_end
 from train.report.compare import Comparison, MethodSummary, RunComparison
 from train.report.intervals import wilson_interval
 from train.report.labels import NamedPoint, place_names
-from train.report.results import PHRASINGS
+from train.report.results import Phrasing
 from train.report.tables import PHRASING_NAMES
 
 # The page swaps these colours for those of its light or dark theme; the first one is the base model's.
@@ -92,8 +92,9 @@ def draw_recall_by_phrasing(comparison: Comparison, width_inches: float = 7.2) -
         figure = Figure(figsize=(width_inches, 3.6), layout="constrained")
         axes = figure.subplots()
         for series, method in enumerate(comparison.methods):
-            _draw_bars(axes, method, series, len(comparison.methods))
-        axes.set_xticks(range(len(PHRASINGS)), [_name_phrasing(comparison, i) for i in range(len(PHRASINGS))])
+            _draw_bars(axes, comparison, method, series)
+        names = [_name_phrasing(comparison, phrasing) for phrasing in comparison.phrasings]
+        axes.set_xticks(range(len(names)), names)
         axes.set(ylim=(0, 108), ylabel="Exact match (%)")
         axes.grid(visible=False, axis="x")
         figure.legend(loc="outside upper left", ncols=_count_legend_columns(comparison, width_inches))
@@ -226,9 +227,10 @@ def _list_named_points(comparison: Comparison, panel: Panel) -> Iterator[NamedPo
             yield NamedPoint(_read_recall(run), panel.read(run), name, pick_colour(series))
 
 
-def _draw_bars(axes: Axes, method: MethodSummary, series: int, num_series: int) -> None:
+def _draw_bars(axes: Axes, comparison: Comparison, method: MethodSummary, series: int) -> None:
+    num_series = len(comparison.methods)
     width = 0.8 / num_series
-    for i, phrasing in enumerate(PHRASINGS):
+    for i, phrasing in enumerate(comparison.phrasings):
         x = i + (series - (num_series - 1) / 2) * width
         mean = method.recall_em[phrasing].mean
         low, high = wilson_interval(mean, method.num_questions(phrasing))
@@ -244,6 +246,5 @@ def _count_legend_columns(comparison: Comparison, width_inches: float) -> int:
     return min(len(comparison.methods), max(1, int(LEGEND_CHARS_PER_INCH * width_inches) // (longest + 8)))
 
 
-def _name_phrasing(comparison: Comparison, position: int) -> str:
-    phrasing = PHRASINGS[position]
+def _name_phrasing(comparison: Comparison, phrasing: Phrasing) -> str:
     return f"{PHRASING_NAMES[phrasing]} (n = {comparison.base.learning[phrasing].n})"

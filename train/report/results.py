@@ -118,7 +118,7 @@ def read_run(path: Path) -> RunResult:
         tokens_trained=fields.count("tokens_trained"),
         train_sec=fields.number("train_sec"),
         trainable_parameters=fields.count("trainable_parameters"),
-        learning={phrasing: _read_recall(learning.child(phrasing)) for phrasing in PHRASINGS},
+        learning={phrasing: _read_recall(learning, phrasing) for phrasing in PHRASINGS},
         retention=_read_retention(retention),
         general=General(general.positive("nll"), general.positive("perplexity"), general.count("num_tokens")),
         answers=_read_answers(fields),
@@ -141,7 +141,11 @@ def _load_object(path: Path) -> dict[str, Any]:
     return values
 
 
-def _read_recall(fields: Fields) -> Recall:
+def _read_recall(learning: Fields, phrasing: Phrasing) -> Recall:
+    """Facts need not have a reversed question: recall over none then."""
+    if phrasing == "reversed" and phrasing not in learning.values:
+        return Recall(0.0, 0.0, 0)
+    fields = learning.child(phrasing)
     return Recall(fields.share("em"), fields.share("f1"), fields.count("n"))
 
 

@@ -75,9 +75,9 @@ def make_headline_table(comparison: Comparison) -> Table:
 
 def make_recall_table(comparison: Comparison) -> Table:
     measures: list[Measure] = []
-    for phrasing, name in PHRASING_NAMES.items():
-        measures.append(_measure_recall(comparison, phrasing, f"{name} EM"))
-        column = Column(f"{name} F1")
+    for phrasing in comparison.phrasings:
+        measures.append(_measure_recall(comparison, phrasing, f"{PHRASING_NAMES[phrasing]} EM"))
+        column = Column(f"{PHRASING_NAMES[phrasing]} F1")
         measures.append(Measure(column, _read_f1(phrasing), write_percent, "highest"))
     return _make_table("Recall by phrasing: exact match (EM) and token F1.", measures, comparison)
 

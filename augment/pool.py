@@ -1,0 +1,128 @@
+"""Does blocks of units on a pool of Ray actors, each with an engine of its own.
+
+Plain actors, not Ray Data: its scheduler, statistics and autoscaler wake up many times a second, and on a machine whose
+cores are all the engine's that costs a tenth of the engine's speed, since its threads wait for each other.
+"""
+
+import errno
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import ray
+
+from augment.attempts import Attempts
+from augment.engines.base import AnyEngineSettings
+from augment.engines.failures import explain_failure
+from augment.engines.registry import start_engine
+from augment.errors import EngineError
+from augment.plan import Plan
+from augment.shards import STAGING, stage_rows
+from augment.study import Study
+from augment.todo import Block, Todo, read_block
+
+# Units that one actor works on at once, in at least MIN_BLOCKS_IN_FLIGHT blocks: keeps the engine's batch full to the
+# end of each.
+UNITS_IN_FLIGHT = 512
+MIN_BLOCKS_IN_FLIGHT, MAX_BLOCKS_IN_FLIGHT = 2, 16
+CLOSE_TIMEOUT_SEC = 30.0
+OBJECT_STORE_BYTES = 256 * 2**20
+
+
+class StudyActor:
+    """One engine in a Ray actor. A call does a block of units and stages their rows as one piece."""
+
+    def __init__(self, plan: Plan, folder: Path, todo: Path) -> None:
+        self.engine = start_engine(plan.settings.augment.engine, plan.model, plan.settings.seed)
+        self.folder, self.todo = folder, todo
+        study = Study(plan.settings, plan.templates, plan.model, self.engine)
+        self.attempts = Attempts(study, folder / STAGING, plan.settings.augment.engine)
+
+    async def do(self, block: Block) -> dict[str, Any]:
+        """What was staged, in figures."""
+        units = read_block(self.todo, block)
+        rows = await self.attempts.do_all(units)
+        kept = sum(row["verdict"] == "kept" for row in rows)
+        return {
+            "piece": stage_rows(self.folder, rows),
+            "units": len(units),
+            "kept": kept,
+            "rejected": len(rows) - kept,
+            "prompt_tokens": sum(row["prompt_tokens"] for row in rows),
+            "completion_tokens": sum(row["completion_tokens"] for row in rows),
+        }
+
+    async def close(self) -> None:
+        """End the engine with the processes that it started."""
+        await self.engine.close()
+
+
+def run_units(plan: Plan, folder: Path, todo: Todo) -> Iterator[dict[str, Any]]:
+    """One record per staged piece, in the order in which they are done. Raises EngineError when the engine dies."""
+    start_ray()
+    engine = plan.settings.augment.engine
+    check_gpus(engine)
+    blocks = todo.list_blocks(plan.settings.augment.units_per_shard)
+    in_flight = min(max(UNITS_IN_FLIGHT // blocks[0].count, MIN_BLOCKS_IN_FLIGHT), MAX_BLOCKS_IN_FLIGHT)
+    # An actor that dies is started anew and gets its blocks again; `Attempts` counts how often.
+    kind = ray.remote(StudyActor).options(
+        num_cpus=cpus_per_actor(engine.actors),
+        num_gpus=engine.gpus_per_actor or None,
+        max_concurrency=in_flight,
+        max_restarts=-1,
+        max_task_retries=-1,
+    )
+    actors = [kind.remote(plan, folder, todo.path) for _ in range(engine.actors)]
+    try:
+        yield from feed(actors, blocks, in_flight)
+        ray.wait([actor.close.remote() for actor in actors], num_returns=len(actors), timeout=CLOSE_TIMEOUT_SEC)
+    except ray.exceptions.RayError as error:
+        if os.strerror(errno.ENOSPC) in str(error):  # an actor's own OSError comes back as text
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from error
+        raise explain_failure(error) from error
+    finally:
+        for actor in actors:
+            ray.kill(actor)
+
+
+def feed(actors: Sequence[Any], blocks: Sequence[Block], in_flight: int) -> Iterator[dict[str, Any]]:
+    """Give every actor so many blocks in turn, and a new one for each that it has done."""
+    waiting, working = deque(blocks), dict[Any, Any]()
+    for actor in [actor for _ in range(in_flight) for actor in actors]:
+        if waiting:
+            working[actor.do.remote(waiting.popleft())] = actor
+    while working:
+        (done, *_), _ = ray.wait(list(working), num_returns=1)
+        actor = working.pop(done)
+        if waiting:
+            working[actor.do.remote(waiting.popleft())] = actor
+        yield ray.get(done)
+
+
+def check_gpus(engine: AnyEngineSettings) -> None:
+    """Raises EngineError when the cluster could never hold one actor: Ray would wait for ever."""
+    there = ray.cluster_resources().get("GPU", 0)
+    if engine.gpus_per_actor > there:
+        what = f"augment.engine.gpus_per_actor is {engine.gpus_per_actor}, and Ray sees {there:g} GPUs"
+        raise EngineError(what, "lower it, or join a cluster that has them")
+
+
+def cpus_per_actor(num_actors: int) -> float:
+    """One core for each actor where there are enough of them; else Ray would wait for more for ever."""
+    return min(1.0, float(ray.cluster_resources().get("CPU", 1.0)) / num_actors)
+
+
+def start_ray() -> None:
+    """Join the cluster of this job where there is one, else start a small one on this machine."""
+    if ray.is_initialized():
+        return
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # its core worker warns about every actor
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+    if "RAY_ADDRESS" in os.environ:
+        ray.init(**quiet)
+    else:
+        # Ray's default, 15, lets any other process of the machine stop the engine's threads, which wait for each other.
+        os.environ.setdefault("RAY_worker_niceness", "0")
+        ray.init(**quiet, include_dashboard=False, object_store_memory=OBJECT_STORE_BYTES)
