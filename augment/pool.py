@@ -119,6 +119,7 @@ def start_ray() -> None:
     if ray.is_initialized():
         return
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # its core worker warns about every actor
+    os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")  # of blocks that an error ends too: the first one is told
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     if "RAY_ADDRESS" in os.environ:
         ray.init(**quiet)
