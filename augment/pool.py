@@ -1,7 +1,7 @@
 """Does blocks of units on a pool of Ray actors, each with an engine of its own.
 
-Plain actors, not Ray Data: its scheduler, statistics and autoscaler wake up many times a second, and on a machine whose
-cores are all the engine's that costs a tenth of the engine's speed, since its threads wait for each other.
+Plain actors: bounded work in flight, and an actor that dies is started anew with its blocks. Ray Data's pool adds a
+scheduling loop, a statistics actor and an autoscaler that this has no use for.
 """
 
 import errno
