@@ -110,11 +110,12 @@ def commit_all(plan: Plan, store: NoteStore, work: Work) -> Tally:
     with Progress(work.todo.num_units, plan.out / PROGRESS, work.num_finished) as progress:
         committer = Committer(store, progress, plan.settings.augment.filters, work.documents)
         try:
-            for done in run_units(plan, store.folder, work.todo):
-                committer.add(done)
+            with run_units(plan, store.folder, work.todo) as pieces:
+                for done in pieces:
+                    committer.add(done)
+                committer.commit()
         except (EngineError, KeyboardInterrupt):
             committer.commit()
             raise
-        committer.commit()
         store.discard_staged()
         return progress.tally

@@ -8,6 +8,7 @@ import errno
 import os
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +60,12 @@ class StudyActor:
         await self.engine.close()
 
 
-def run_units(plan: Plan, folder: Path, todo: Todo) -> Iterator[dict[str, Any]]:
-    """One record per staged piece, in the order in which they are done. Raises EngineError when the engine dies."""
+@contextmanager
+def run_units(plan: Plan, folder: Path, todo: Todo) -> Iterator[Iterator[dict[str, Any]]]:
+    """One record per staged piece, in the order in which they are done; the engines end with the block.
+
+    Raises EngineError when an engine dies.
+    """
     start_ray()
     engine = plan.settings.augment.engine
     check_gpus(engine)
@@ -76,7 +81,7 @@ def run_units(plan: Plan, folder: Path, todo: Todo) -> Iterator[dict[str, Any]]:
     )
     actors = [kind.remote(plan, folder, todo.path) for _ in range(engine.actors)]
     try:
-        yield from feed(actors, blocks, in_flight)
+        yield feed(actors, blocks, in_flight)
         ray.wait([actor.close.remote() for actor in actors], num_returns=len(actors), timeout=CLOSE_TIMEOUT_SEC)
     except ray.exceptions.RayError as error:
         if os.strerror(errno.ENOSPC) in str(error):  # an actor's own OSError comes back as text

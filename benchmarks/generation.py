@@ -6,8 +6,8 @@ Requests are the prompts of `paraphrase` about the invented corpus. All rivals h
 sampling, and take turns, each turn in a process of its own, one engine at a time; figures are ratios of medians.
 What is timed, the same way for all: from the moment the first request comes to the loaded engine until all results
 are where the caller has them (outputs of `chat`, rows of the dataset in the driver, or committed shards). So the start
-of Ray, actors and engine is left out. Tokens are the engine's own counts. The card that `augment run` writes at its end
-is not in its time, which it would dominate in so short a run: its seconds are printed beside.
+of Ray, actors and engine is left out, and their end. Tokens are the engine's own counts. The seconds in which `augment
+run` ends its engine and writes the card are printed beside.
 The whole table goes to docs/results/, the last line is one JSON object.
 """
 
@@ -103,7 +103,7 @@ def sampling_of(plan: Plan) -> dict[str, Any]:
 def run_ours(plan: Plan) -> dict[str, float]:
     """`augment run` without its command line."""
     from augment import generate, pool
-    from augment.card import write_card
+    from augment.commit import Committer
 
     class TimedActor(pool.StudyActor):
         """Notes the time at which the loaded engine gets its first block of units."""
@@ -117,15 +117,18 @@ def run_ours(plan: Plan) -> dict[str, float]:
 
     ended = 0.0
 
-    def note_end(*arguments: Any) -> None:
-        nonlocal ended
-        ended = time.time()
-        write_card(*arguments)
+    class TimedCommitter(Committer):
+        """Notes the time of the last commit."""
 
-    pool.StudyActor, generate.write_card = TimedActor, note_end  # type: ignore[misc]
+        def commit(self) -> None:
+            nonlocal ended
+            super().commit()
+            ended = time.time()
+
+    pool.StudyActor, generate.Committer = TimedActor, TimedCommitter  # type: ignore[misc]
     tally = generate.generate(plan).tally
     started = json.loads((plan.out / ENGINE_START).read_text(encoding="utf-8"))
-    return {"seconds": ended - started, "tokens": tally.completion_tokens, "card_sec": time.time() - ended}
+    return {"seconds": ended - started, "tokens": tally.completion_tokens, "end_sec": time.time() - ended}
 
 
 def run_vllm(plan: Plan) -> dict[str, float]:
