@@ -20,6 +20,7 @@ from augment.engines.failures import explain_failure
 from augment.engines.registry import start_engine
 from augment.errors import EngineError
 from augment.plan import Plan
+from augment.ray_start import start_ray
 from augment.shards import STAGING, stage_rows
 from augment.study import Study
 from augment.todo import Block, Todo, read_block
@@ -29,7 +30,6 @@ from augment.todo import Block, Todo, read_block
 UNITS_IN_FLIGHT = 512
 MIN_BLOCKS_IN_FLIGHT, MAX_BLOCKS_IN_FLIGHT = 2, 16
 CLOSE_TIMEOUT_SEC = 30.0
-OBJECT_STORE_BYTES = 256 * 2**20
 
 
 class StudyActor:
@@ -117,18 +117,3 @@ def check_gpus(engine: AnyEngineSettings) -> None:
 def cpus_per_actor(num_actors: int) -> float:
     """One core for each actor where there are enough of them; else Ray would wait for more for ever."""
     return min(1.0, float(ray.cluster_resources().get("CPU", 1.0)) / num_actors)
-
-
-def start_ray() -> None:
-    """Join the cluster of this job where there is one, else start a small one on this machine."""
-    if ray.is_initialized():
-        return
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # its core worker warns about every actor
-    os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")  # of blocks that an error ends too: the first one is told
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
-    if "RAY_ADDRESS" in os.environ:
-        ray.init(**quiet)
-    else:
-        # Ray's default, 15, lets any other process of the machine stop the engine's threads, which wait for each other.
-        os.environ.setdefault("RAY_worker_niceness", "0")
-        ray.init(**quiet, include_dashboard=False, object_store_memory=OBJECT_STORE_BYTES)

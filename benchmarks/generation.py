@@ -7,7 +7,8 @@ sampling, and take turns, each turn in a process of its own, one engine at a tim
 What is timed, the same way for all: from the moment the first request comes to the loaded engine until all results
 are where the caller has them (outputs of `chat`, rows of the dataset in the driver, or committed shards). So the start
 of Ray, actors and engine is left out, and their end. Tokens are the engine's own counts. The seconds in which `augment
-run` ends its engine and writes the card are printed beside.
+run` ends its engine and writes the card are printed beside. Our engine samples the nucleus without a sort and keeps
+freed memory on a CPU; `vllm_as_ours` is `LLM.chat` with both, so that the pipeline's own cost shows.
 The whole table goes to docs/results/, the last line is one JSON object.
 """
 
@@ -27,7 +28,7 @@ from typing import Any
 
 from augment.config import AugmentFile
 from augment.engines.base import Sampling
-from augment.engines.vllm import Vllm, set_environment
+from augment.engines.vllm import KEEP_FREED_MEMORY, Vllm, set_environment
 from augment.plan import Plan, iterate_units, make_plan
 from augment.records import Message, Reply
 from augment.study import Study
@@ -87,12 +88,18 @@ def list_requests(plan: Plan) -> list[list[dict[str, str]]]:
     return recorder.requests
 
 
-def engine_arguments(plan: Plan) -> dict[str, Any]:
-    """What our engine gives to vLLM, for the rivals; logging of requests is off in both and no option of theirs."""
+def engine_arguments(plan: Plan, is_plain: bool = True) -> dict[str, Any]:
+    """What our engine gives to vLLM, for the rivals; logging of requests is off in both and no option of theirs.
+
+    Plain rivals have vLLM's own nucleus sampling and the allocator's own habits.
+    """
     assert plan.model is not None and plan.settings.augment.engine.kind == "vllm"
     set_environment(plan.settings.augment.engine)
+    for name in KEEP_FREED_MEMORY if is_plain else ():
+        del os.environ[name]
     arguments = Vllm(plan.settings.augment.engine, plan.model, plan.settings.seed).engine_arguments()
-    return {name: value for name, value in arguments.items() if name != "enable_log_requests"}
+    left_out = {"enable_log_requests"} | ({"logits_processors"} if is_plain else set())
+    return {name: value for name, value in arguments.items() if name not in left_out}
 
 
 def sampling_of(plan: Plan) -> dict[str, Any]:
@@ -133,12 +140,24 @@ def run_ours(plan: Plan) -> dict[str, float]:
 
 def run_vllm(plan: Plan) -> dict[str, float]:
     """One call of `LLM.chat` with all requests."""
-    arguments, requests = engine_arguments(plan), list_requests(plan)
+    return chat(plan, engine_arguments(plan), sampling_of(plan))
+
+
+def run_vllm_as_ours(plan: Plan) -> dict[str, float]:
+    """The same with what our engine does to vLLM: the rest is what the pipeline costs."""
+    sampling = sampling_of(plan)
+    extra = {"nucleus": sampling.pop("top_p")}
+    return chat(plan, engine_arguments(plan, is_plain=False), sampling | {"extra_args": extra})
+
+
+def chat(plan: Plan, arguments: dict[str, Any], sampling: dict[str, Any]) -> dict[str, float]:
+    """All requests to one `LLM`."""
+    requests = list_requests(plan)
     from vllm import LLM, SamplingParams
 
     llm = LLM(**arguments)
     started = time.time()
-    outputs = llm.chat(requests, SamplingParams(**sampling_of(plan)), use_tqdm=False)
+    outputs = llm.chat(requests, SamplingParams(**sampling), use_tqdm=False)
     seconds = time.time() - started
     llm.llm_engine.engine_core.shutdown()  # the process waits for its engine for ever otherwise
     return {"seconds": seconds, "tokens": sum(len(output.outputs[0].token_ids) for output in outputs)}
@@ -173,6 +192,7 @@ def run_ray_data_llm(plan: Plan) -> dict[str, float]:
 RIVALS: dict[str, Callable[[Plan], dict[str, float]]] = {
     "augment": run_ours,
     "vllm": run_vllm,
+    "vllm_as_ours": run_vllm_as_ours,
     "ray_data_llm": run_ray_data_llm,
 }
 

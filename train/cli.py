@@ -36,7 +36,13 @@ def run(
     from train.stage import Stage
     from train.training import train_all
 
-    train_all(Stage(settings, path.parent), say)
+    stage = Stage(settings, path.parent)
+    if settings.train.workers.number == 1:
+        train_all(stage, say)
+        return
+    from train.cluster import train_on_workers
+
+    train_on_workers(stage, say)
 
 
 @app.command()

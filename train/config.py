@@ -1,8 +1,8 @@
 """The `train:` and `evaluate:` parts of a pipeline file."""
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from augment.models import EMBEDDED
 from augment.settings import Settings
@@ -45,6 +45,19 @@ class Watch(Settings):
     stop_at_recall: float | None = Field(default=None, gt=0, le=1)
 
 
+class Workers(Settings):
+    """Processes that train one run together, through Ray Train; 1: this process, without Ray.
+
+    `number`: a step's batches go round over so many. `gpus`: GPUs of each. `shard`: `full` splits its weights over them
+    (FSDP2) and `memory` its value table, where they do not fit one; the other methods are small enough.
+    `batches_per_step` must be a multiple of `number`.
+    """
+
+    number: int = Field(default=1, ge=1)
+    gpus: float = Field(default=0, ge=0)
+    shard: bool = False
+
+
 class Train(Settings):
     """How notes are written into weights: every method sees the same tokens in the same order.
 
@@ -72,9 +85,17 @@ class Train(Settings):
     bf16: bool = True
     distill: Distill = Distill()
     watch: Watch | None = None
+    workers: Workers = Workers()
     tasks: int = Field(default=0, ge=0)
     checkpoint_every: int = Field(default=0, ge=0)
     keep: int = Field(default=2, ge=1)
+
+    @model_validator(mode="after")
+    def check_workers(self) -> Self:
+        """Each worker has the same number of batches."""
+        if self.batches_per_step % self.workers.number:
+            raise ValueError(f"batches_per_step must be a multiple of workers.number, {self.workers.number}")
+        return self
 
 
 class Evaluate(Settings):

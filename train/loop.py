@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
@@ -67,7 +68,7 @@ def train_method(
     cache = cache_for(method, options, states)
     position = keeper.restore(method) if keeper else Position()
     started, first = time.monotonic() - position.seconds, position.step
-    with open_log(log, first) as lines:
+    with open_log(log if method.peers.is_main else Path(os.devnull), first) as lines:
         for epoch, batches, ends_epoch in walk(epochs, first):
             scale = learning_rate_scale(position.step, num_steps, options.warmup_steps, options.schedule)
             loss = take_step(network, method, batches, scale, position.step, cache)
@@ -81,7 +82,7 @@ def train_method(
                 position.losses = []
             if keeper:
                 keeper.after_step(method, position)
-            if ends_epoch and is_enough is not None and is_enough(epoch + 1, position.step):
+            if ends_epoch and is_enough is not None and method.peers.agree(is_enough(epoch + 1, position.step)):
                 break
     return Trained(position.tokens, time.monotonic() - started, last)
 
@@ -128,13 +129,13 @@ def take_step(
     cache: ActivationCache | None = None,
 ) -> float:
     """Forward and backward of each batch, one update; returns the mean loss over all their tokens to learn."""
-    num_learned = [int(batch.learn.sum()) for batch in batches]
-    total = 0.0
+    num_learned = sum(int(batch.learn.sum()) for batch in batches)
+    total = torch.zeros((), dtype=torch.float64, device=next(network.parameters()).device)
     method.begin()
-    for batch, learned in zip(batches, num_learned, strict=True):
+    for batch, counts in method.peers.own(batches):
         try:
             with cache.used(batch) if cache else nullcontext():
-                loss = loss_of(network, batch) * (learned / sum(num_learned))
+                loss = loss_of(network, batch) * (counts * int(batch.learn.sum()) / num_learned)
             check_finite(loss, batch, step)
             loss.backward()
         except (torch.OutOfMemoryError, MemoryError) as error:
@@ -142,7 +143,8 @@ def take_step(
             raise RunError(what, "lower train.data.tokens_per_batch and raise train.batches_per_step") from None
         total += loss.item()
     method.update(batches, scale)
-    return total
+    method.peers.add_up([total])
+    return total.item()
 
 
 def check_finite(loss: Tensor, batch: Batch, step: int) -> None:

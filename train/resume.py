@@ -22,8 +22,10 @@ from safetensors.torch import load_file, save_file
 
 from augment.errors import DatasetError, RunError
 from train.methods.base import Method
+from train.peers import ALONE, Peers
 
 TENSORS, POSITION = "tensors.safetensors", "position.json"
+END = "end"  # a file beside the states: the workers that train the run are to save it and end
 
 
 @dataclass(slots=True)
@@ -43,8 +45,12 @@ class Keeper:
     `inputs` are all settings that the run depends on. A state of others is refused.
     """
 
-    def __init__(self, folder: Path, inputs: dict[str, Any], every: int = 0, keep: int = 2) -> None:
-        self.folder, self.inputs, self.every, self.num_kept = folder, inputs, every, keep
+    def __init__(
+        self, folder: Path, inputs: dict[str, Any], every: int = 0, keep: int = 2, peers: Peers = ALONE
+    ) -> None:
+        part = f"worker-{peers.rank + 1}-of-{peers.world}" if peers.splits else ""
+        self.whole, self.folder = folder, folder / part
+        self.inputs, self.every, self.num_kept, self.peers = inputs, every, keep, peers
         self.is_asked_to_end = False
 
     def restore(self, method: Method) -> Position:
@@ -52,9 +58,8 @@ class Keeper:
 
         Raises DatasetError when the state is of other settings, or damaged.
         """
-        if not (states := self.states()):
+        if (latest := self.latest()) is None:
             return Position()
-        latest = states[-1]
         try:
             record = json.loads((latest / POSITION).read_text(encoding="utf-8"))
             self.check(record["inputs"], latest)
@@ -63,6 +68,11 @@ class Keeper:
             what = f"{latest} cannot be loaded ({str(error).splitlines()[0][:100]})"
             raise DatasetError(what, "delete it: the run goes on from the one before, or from the start") from None
         return Position(**record["position"])
+
+    def latest(self) -> Path | None:
+        """The latest state that all workers have."""
+        common = set[str].intersection(*self.peers.join_objects({state.name for state in self.states()}))
+        return self.folder / max(common) if common else None
 
     def check(self, inputs: dict[str, Any], state: Path) -> None:
         """Raises DatasetError naming the first setting that differs."""
@@ -78,13 +88,17 @@ class Keeper:
 
     def after_step(self, method: Method, position: Position) -> None:
         """Save when it is time; raises RunError when the run was asked to end, its state being safe."""
-        if self.is_asked_to_end or (self.every and position.step % self.every == 0):
+        is_asked = self.is_asked_to_end or (not self.peers.alone and (self.whole / END).exists())
+        asked = any(self.peers.join_objects(is_asked))
+        if asked or (self.every and position.step % self.every == 0):
             self.save(method, position)
-        if self.is_asked_to_end:
+        if asked:
             raise RunError(f"ended at step {position.step} as asked", "the same command goes on from there")
 
     def save(self, method: Method, position: Position) -> None:
-        """Write the state whole or not at all; remove those that are too old."""
+        """Write the state whole or not at all; remove those that are too old. One worker does, where all hold all."""
+        if not self.peers.is_main and not self.peers.splits:
+            return
         self.folder.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix=".state-", dir=self.folder))
         try:
@@ -101,7 +115,8 @@ class Keeper:
 
     def forget(self) -> None:
         """Remove all states: the run is finished and saved."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if self.peers.is_main:
+            shutil.rmtree(self.whole, ignore_errors=True)
 
     @contextmanager
     def ending_on_sigterm(self) -> Iterator[None]:

@@ -15,18 +15,23 @@ from train.data import Batch, Corpus, encode_windows, group_by_tokens, pad, read
 from train.grid import Cell, list_cells
 from train.model import Loaded
 from train.passages import Passages, read_passages
+from train.peers import ALONE, Peers
 
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A pipeline file and the folder its input paths are relative to. What several runs need is read once."""
+    """A pipeline file and the folder its input paths are relative to. What several runs need is read once.
+
+    `peers` are the workers that train its runs.
+    """
 
     settings: TrainFile
     base: Path
     corpora: dict[str, Corpus] = field(default_factory=dict)
     states: States = field(default_factory=dict)
+    peers: Peers = ALONE
 
     @property
     def notes(self) -> Path:
@@ -89,7 +94,7 @@ class Stage:
     def inputs(self, cell: Cell) -> dict[str, Any]:
         """What a run's weights depend on."""
         axes = {"methods", "objectives", "mixes", "replay_shares", "seeds"}
-        no_matter = {"cache_activations", "checkpoint_every", "keep"}
+        no_matter = {"cache_activations", "checkpoint_every", "keep", "workers"}
         return {
             "train": self.settings.train.model_dump(mode="json", exclude=axes | no_matter),
             "notes": dataset_fingerprint(self.notes),

@@ -25,22 +25,25 @@ from train.stage import Say, Stage
 from train.stream import train_stream
 from train.teacher import teach
 
-INPUTS, METRICS, TEACHER = "inputs.json", "metrics.jsonl", "teacher.arrow"
+INPUTS, METRICS, TEACHER, STATES = "inputs.json", "metrics.jsonl", "teacher.arrow", "states"
 
 
 def train_all(stage: Stage, say: Say) -> None:
-    """Train every run of the file that there is not yet."""
-    save_settings(stage.settings, stage.runs / "train.yaml")
+    """Train every run of the file that there is not yet; with peers, all of them call this."""
+    peers = stage.peers
+    with peers.main_first():
+        save_settings(stage.settings, stage.runs / "train.yaml")
     for cell in [cell for cell in stage.cells if cell.trains]:
-        folder, inputs = stage.folder(cell), stage.inputs(cell)
-        marker = folder / INPUTS
-        if marker.is_file() and json.loads(marker.read_text(encoding="utf-8")) == inputs:
+        marker, inputs = stage.folder(cell) / INPUTS, stage.inputs(cell)
+        if peers.agree(marker.is_file() and json.loads(marker.read_text(encoding="utf-8")) == inputs):
             say(f"{cell.name}: trained before, kept")
             continue
-        marker.unlink(missing_ok=True)
-        (folder / "evaluation.json").unlink(missing_ok=True)
+        if peers.is_main:
+            marker.unlink(missing_ok=True)
+            (stage.folder(cell) / "evaluation.json").unlink(missing_ok=True)
         train_one(stage, cell, say)
-        write_json(inputs, marker)
+        if peers.is_main:
+            write_json(inputs, marker)
 
 
 def train_one(stage: Stage, cell: Cell, say: Say) -> None:
@@ -49,14 +52,17 @@ def train_one(stage: Stage, cell: Cell, say: Say) -> None:
     assert isinstance(cell.options, TrainedOptions)
     loaded = load_model(settings.model, settings.train.bf16)
     corpus = taught_corpus(stage, cell, loaded, say)
-    method = start_method(loaded.network, cell.options, cell.seed)
+    method = start_method(loaded.network, cell.options, cell.seed, stage.peers)
     prepare(stage, loaded, method, corpus)
     loaded.network = method.network
     folder.mkdir(parents=True, exist_ok=True)
-    keeper = Keeper(folder / "states", stage.inputs(cell), settings.train.checkpoint_every, settings.train.keep)
+    train, inputs = settings.train, stage.inputs(cell)
+    keeper = Keeper(folder / STATES, inputs, train.checkpoint_every, train.keep, stage.peers)
     with keeper.ending_on_sigterm():
         trained = run_course(stage, cell, loaded, method, corpus, keeper, step_printer(cell.name, say))
-    save_run(folder, describe_run(stage, cell, loaded, method, trained), method)
+    method.collect()
+    if stage.peers.is_main:
+        save_run(folder, describe_run(stage, cell, loaded, method, trained), method)
     keeper.forget()
     say(f"{cell.name}: {trained.tokens:,} tokens in {trained.seconds:.0f} s, loss {trained.loss:.3f}")
 
@@ -99,7 +105,8 @@ def taught_corpus(stage: Stage, cell: Cell, loaded: Loaded, say: Say) -> Corpus:
     say(f"{cell.name}: asking the teacher")
     train = stage.settings.train
     file = stage.runs / TEACHER
-    taught = teach(corpus, loaded, stage.passages, train.distill, file, train.data.tokens_per_batch)
+    with stage.peers.main_first():
+        taught = teach(corpus, loaded, stage.passages, train.distill, file, train.data.tokens_per_batch)
     stage.corpora["taught"] = taught
     return taught
 

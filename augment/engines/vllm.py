@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from vllm.v1.engine.async_llm import AsyncLLM
 
 MEMORY_SHARE_ON_CPU = 0.4
-# glibc gives each large tensor's pages back when it is freed, and every step pays for some 10,000 page faults again. The
+NUCLEUS = "augment.engines.nucleus:Nucleus"
+# glibc gives a large tensor's pages back when it is freed, and each step pays for some 10,000 page faults again. The
 # engine's processes read these when they start. A tenth more tokens a second.
 KEEP_FREED_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**30)}
 
@@ -64,6 +65,7 @@ class Vllm:
             arguments["distributed_executor_backend"] = "mp"
         if self.settings.gpus_per_actor == 0:
             arguments |= {"enforce_eager": True, "gpu_memory_utilization": MEMORY_SHARE_ON_CPU}
+            arguments["logits_processors"] = [NUCLEUS]
         return arguments | self.settings.options
 
     def encode(self, messages: Sequence[Message]) -> list[int]:
@@ -85,12 +87,13 @@ class Vllm:
                 "lower augment.chunks.max_tokens or augment.sampling.max_tokens, or raise max_model_len",
             )
         # Only the end is wanted: a reply that wakes this loop at each token takes the engine's cores from it.
+        on_cpu = self.settings.gpus_per_actor == 0
         params = SamplingParams(
             temperature=sampling.temperature,
-            top_p=sampling.top_p,
             max_tokens=sampling.max_tokens,
             logprobs=sampling.top_logprobs or None,
             output_kind=RequestOutputKind.FINAL_ONLY,
+            **({"extra_args": {"nucleus": sampling.top_p}} if on_cpu else {"top_p": sampling.top_p}),
         )
         final = None
         try:

@@ -21,12 +21,18 @@ RECORD = "evaluation.json"
 def known_set(stage: Stage, say: Say) -> set[str]:
     """Ids of the general questions that the base model answers; it is asked where it was not."""
     path = stage.runs / BASE / RECORD
-    if stale(path, stage):
-        say("base: evaluating")
-        loaded = load_model(stage.settings.model)
-        run = Run(BASE, "none", stage.settings.seed, stage.settings.model, loaded.folder.revision, {}, 0, 0.0, 0, 0.0)
-        write_evaluation(stage, loaded, run, path, None)
+    with stage.peers.main_first():
+        if stale(path, stage):
+            say("base: evaluating")
+            evaluate_base(stage, path)
     return known_ids(json.loads(path.read_text(encoding="utf-8"))["answers"])
+
+
+def evaluate_base(stage: Stage, path: Path) -> None:
+    """Ask the base model."""
+    loaded = load_model(stage.settings.model)
+    run = Run(BASE, "none", stage.settings.seed, stage.settings.model, loaded.folder.revision, {}, 0, 0.0, 0, 0.0)
+    write_evaluation(stage, loaded, run, path, None)
 
 
 def make_exam(stage: Stage, loaded: Loaded) -> Exam:

@@ -12,11 +12,13 @@ from train.data import Batch
 from train.memory.layer import Memory, WithMemory
 from train.memory.pool import Pool
 from train.memory.product_key import ProductKeys
+from train.memory.shard import ShardedPool
 from train.methods.options import MemoryOptions
 from train.model import autocast_of, decoder_layers
+from train.peers import ALONE, Peers
 
 
-def attach_memories(network: nn.Module, options: MemoryOptions, seed: int) -> dict[int, Memory]:
+def attach_memories(network: nn.Module, options: MemoryOptions, seed: int, peers: Peers = ALONE) -> dict[int, Memory]:
     """Put a memory of zeros beside the MLP of each chosen layer; outputs stay bit-identical until a row moves."""
     layers = decoder_layers(network, options.mlp)
     if max(options.layers) >= len(layers):
@@ -28,11 +30,16 @@ def attach_memories(network: nn.Module, options: MemoryOptions, seed: int) -> di
         shape = (options.num_keys, options.heads, options.k, options.half_key_size)
         keys = ProductKeys(size, *shape, seed=1000 * seed + index)
         shared = options.pool == "shared" and memories
-        pool = memories[options.layers[0]].pool if shared else Pool(options.num_keys**2, size)
+        pool = memories[options.layers[0]].pool if shared else new_pool(options.num_keys**2, size, peers)
         memories[index] = Memory(keys, pool, options.gate, options.projection).to(device)
         block: Any = layers[index]
         setattr(block, options.mlp, WithMemory(getattr(block, options.mlp), memories[index]))
     return memories
+
+
+def new_pool(num_slots: int, size: int, peers: Peers) -> Pool:
+    """A table of zeros; a part of one where workers split it."""
+    return ShardedPool(num_slots, size, peers) if peers.splits else Pool(num_slots, size)
 
 
 @torch.no_grad()

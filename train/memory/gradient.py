@@ -9,6 +9,7 @@ from torch import Tensor
 
 from train.memory.layer import Access
 from train.memory.sums import weighted_sums
+from train.peers import Peers
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,22 @@ class Reads:
         gradient = torch.cat([(torch.zeros_like(a.sums) if a.sums.grad is None else a.sums.grad)[r] for a, r in parts])
         count = weights.new_zeros(len(slots)).index_add_(0, inverse.flatten(), weights.flatten())
         return cls(slots, inverse, weights, gradient, count)
+
+    def merge_counts(self, peers: Peers) -> tuple[Tensor, Tensor]:
+        """Distinct slots that any worker read, ascending, and their counts over all of them."""
+        if peers.alone:
+            return self.slots, self.count
+        slots, inverse = torch.cat(peers.join(self.slots)).unique(return_inverse=True)
+        count = self.count.new_zeros(len(slots))
+        return slots, count.index_add_(0, inverse, torch.cat(peers.join(self.count)))
+
+    def sum_gradients(self, rows: Tensor, peers: Peers) -> Tensor:
+        """Gradients (R, d) of distinct rows (R,), those of all workers' reads added up."""
+        gradient = self.gradient.new_zeros(len(rows), self.gradient.shape[1])
+        mine = torch.isin(rows, self.slots)
+        gradient[mine] = self.row_gradient(torch.searchsorted(self.slots, rows[mine]))
+        peers.add_up([gradient])
+        return gradient
 
     def row_gradient(self, chosen: Tensor) -> Tensor:
         """Gradients (R, d) of the rows at positions `chosen` (R,) of `slots`: their tokens' gradients times weights."""

@@ -52,7 +52,8 @@ class Memory(nn.Module):
     def look_up(self, states: Tensor) -> Tensor:
         """Weighted sum of value rows for each state: (T, d) to (T, d)."""
         slots, weights = self.keys(states)
-        sums = self.read(self.values, slots, weights)
+        table, at = self.pool.find(slots)
+        sums = self.read(table, at, weights)
         if self.recording:
             self.accesses.append(Access(slots, weights, sums.requires_grad_()))
         return sums

@@ -12,10 +12,10 @@ from train.memory.rows import TouchedRows
 class RowOptimizer(Protocol):
     """Moves listed rows of a table."""
 
-    def step(self, rows: Tensor, gradient: Tensor, scale: Tensor | float) -> Tensor:
+    def step(self, rows: Tensor, gradient: Tensor, scale: Tensor | float, mean_square: Tensor | None = None) -> Tensor:
         """Move distinct `rows` (R,) by their gradients (R, d) at rate `lr * scale`; `scale` is for all or (R, 1).
 
-        Returns what they moved by, (R, d).
+        `mean_square` is the gradients' where `rows` are a part of the step's. Returns what they moved by, (R, d).
         """
         ...
 
@@ -51,13 +51,14 @@ class RowAdam:
         self.state = TouchedRows(len(values), widths, values.device)
 
     @torch.no_grad()
-    def step(self, rows: Tensor, gradient: Tensor, scale: Tensor | float) -> Tensor:
+    def step(self, rows: Tensor, gradient: Tensor, scale: Tensor | float, mean_square: Tensor | None = None) -> Tensor:
         beta_1, beta_2 = self.betas
+        least = self.least_square(gradient.square().mean() if mean_square is None else mean_square)
         at = self.state.find(rows)
         first = self.state.move("first", at, gradient, 1 - beta_1)
         second = self.state.move("second", at, gradient.square().mean(1, keepdim=True), 1 - beta_2)
         steps = self.state.add("steps", at, torch.ones_like(second))
-        spread = (second / (1 - beta_2**steps)).clamp_min(self.least_square(gradient)).sqrt() + self.eps
+        spread = (second / (1 - beta_2**steps)).clamp_min(least).sqrt() + self.eps
         moved = first.mul_(-self.lr * scale / ((1 - beta_1**steps) * spread))
         self.values.index_add_(0, rows, moved)
         return moved
@@ -72,10 +73,10 @@ class RowAdam:
         self.num_steps = int(tensors["num_steps"])
         self.state.load(tensors)
 
-    def least_square(self, gradient: Tensor) -> float:
-        """Running mean square of all gradients (R, d) so far; 0 without `floor`."""
+    def least_square(self, mean_square: Tensor) -> float:
+        """Running mean of the steps' mean squares so far; 0 without `floor`."""
         beta, self.num_steps = self.betas[1], self.num_steps + 1
-        self.mean_square.lerp_(gradient.square().mean(), 1 - beta)
+        self.mean_square.lerp_(mean_square, 1 - beta)
         return self.mean_square.item() / (1 - beta**self.num_steps) if self.floor else 0.0
 
 
@@ -86,7 +87,7 @@ class RowSgd:
         self.values, self.lr = values, lr
 
     @torch.no_grad()
-    def step(self, rows: Tensor, gradient: Tensor, scale: Tensor | float) -> Tensor:
+    def step(self, rows: Tensor, gradient: Tensor, scale: Tensor | float, mean_square: Tensor | None = None) -> Tensor:
         moved = -self.lr * scale * gradient
         self.values.index_add_(0, rows, moved)
         return moved

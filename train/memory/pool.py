@@ -20,9 +20,10 @@ class Pool(nn.Module):
     access_count: Tensor
     num_background: Tensor
 
-    def __init__(self, num_slots: int, size: int) -> None:
+    def __init__(self, num_slots: int, size: int, num_held: int | None = None) -> None:
         super().__init__()
-        self.register_buffer("values", table_of_zeros(num_slots, size), persistent=False)
+        rows = num_slots if num_held is None else num_held
+        self.register_buffer("values", table_of_zeros(rows, size), persistent=False)
         self.register_buffer("document_frequency", torch.zeros(num_slots))
         self.register_buffer("access_count", torch.zeros(num_slots))
         self.register_buffer("num_background", torch.zeros(()))
@@ -33,6 +34,22 @@ class Pool(nn.Module):
         self.access_count += count
         self.document_frequency += count.clamp_max(1)
         self.num_background += 1
+
+    def find(self, slots: Tensor) -> tuple[Tensor, Tensor]:
+        """The table, and where in it each of the slots is."""
+        return self.values, slots
+
+    def held(self, slots: Tensor) -> Tensor:
+        """Which of the slots' rows (R,) are in `values`: all."""
+        return torch.ones_like(slots, dtype=torch.bool)
+
+    def place(self, slots: Tensor) -> Tensor:
+        """Where in `values` they are."""
+        return slots
+
+    def num_elements(self) -> int:
+        """Numbers in the whole table, wherever they are held."""
+        return len(self.access_count) * self.values.shape[1]
 
     def background_share(self, slots: Tensor) -> Tensor:
         """How often the background reads each of the slots (R,), in reads of the mean slot; 0 without a background."""

@@ -7,15 +7,17 @@ from typing import Any, Protocol
 from torch import Tensor, nn
 
 from train.data import Batch
+from train.peers import Peers
 
 
 class Method(Protocol):
     """A model with something that trains. The loop calls `begin`, forward, backward, `update` for every step.
 
-    `network` is what to call: the base model changed in place, or wrapped.
+    `network` is what to call: the base model changed in place, or wrapped. `peers` are the workers that train it.
     """
 
     network: Any
+    peers: Peers
 
     def lowest_blocks(self) -> Sequence[nn.Module]:
         """The network's blocks from the lowest to the first that trains, that one last; none if the lowest trains."""
@@ -43,6 +45,10 @@ class Method(Protocol):
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
         """Take over a state: from here on training goes as if it had never stopped, bit for bit."""
+        ...
+
+    def collect(self) -> None:
+        """Bring together what the workers hold apart; all of them call it before the main one saves."""
         ...
 
     def save(self, folder: Path) -> None:

@@ -6,15 +6,26 @@ import torch
 from torch import Tensor, nn
 
 from train.data import Batch
+from train.peers import ALONE, Peers
 
 
 class DenseAdamW:
-    """Moves named parameters by their gradients. `max_norm` of all gradients together; None clips nothing."""
+    """Moves named parameters by their gradients. `max_norm` of all gradients together; None clips nothing.
+
+    Workers add their gradients up. With `is_part` each holds a part of every parameter, and of its gradient's sum.
+    """
 
     def __init__(
-        self, parameters: Mapping[str, nn.Parameter], lr: float, decay: float = 0.0, max_norm: float | None = 1.0
+        self,
+        parameters: Mapping[str, nn.Parameter],
+        lr: float,
+        decay: float = 0.0,
+        max_norm: float | None = 1.0,
+        peers: Peers = ALONE,
+        is_part: bool = False,
     ) -> None:
         self.parameters, self.lr, self.max_norm = dict(parameters), lr, max_norm
+        self.peers, self.is_part = peers, is_part
         self.optimizer = torch.optim.AdamW(self.parameters.values(), lr=lr, weight_decay=decay)
 
     def forget(self) -> None:
@@ -23,11 +34,23 @@ class DenseAdamW:
 
     def step(self, scale: float) -> None:
         """Clip once, then one step at `scale` times the rate."""
+        gradients = [p.grad for p in self.parameters.values() if p.grad is not None]
+        if not self.is_part:
+            self.peers.add_up(gradients)
         if self.max_norm is not None:
-            torch.nn.utils.clip_grad_norm_(self.parameters.values(), self.max_norm)
+            self.clip(gradients, self.max_norm)
         for group in self.optimizer.param_groups:
             group["lr"] = self.lr * scale
         self.optimizer.step()
+
+    def clip(self, gradients: Sequence[Tensor], max_norm: float) -> None:
+        """Scale all gradients down to `max_norm` where they are longer together."""
+        norm = torch.nn.utils.get_total_norm(gradients)
+        if self.is_part:
+            squares = norm.square()
+            self.peers.add_up([squares])
+            norm = squares.sqrt()
+        torch.nn.utils.clip_grads_with_norm_(self.parameters.values(), max_norm, norm)
 
     def reset(self) -> None:
         """Forget the moments."""
@@ -59,6 +82,7 @@ class DenseMethod:
     """A method whose parameters move by AdamW, clipped to norm 1, and which trains from the lowest block on."""
 
     adamw: DenseAdamW
+    peers: Peers
 
     def lowest_blocks(self) -> Sequence[nn.Module]:
         """None: what trains begins in the lowest block."""
@@ -71,6 +95,9 @@ class DenseMethod:
     def update(self, batches: Sequence[Batch], scale: float) -> None:
         """Clip, then an AdamW step."""
         self.adamw.step(scale)
+
+    def collect(self) -> None:
+        """Nothing: every worker holds all that is saved."""
 
     def end_task(self) -> None:
         """Begin with new moments."""

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from train.methods.dense import DenseAdamW, DenseMethod
 from train.methods.options import LoraOptions
+from train.peers import ALONE, Peers
 
 WEIGHTS, PREFIX = "adapter_model.safetensors", "base_model.model."
 
@@ -16,7 +17,7 @@ WEIGHTS, PREFIX = "adapter_model.safetensors", "base_model.model."
 class LoraMethod(DenseMethod):
     """Low-rank adapters inside a network; saved as peft's adapter tensors."""
 
-    def __init__(self, network: nn.Module, options: LoraOptions, seed: int) -> None:
+    def __init__(self, network: nn.Module, options: LoraOptions, seed: int, peers: Peers = ALONE) -> None:
         from peft import LoraConfig, inject_adapter_in_model
 
         torch.manual_seed(seed)
@@ -28,7 +29,8 @@ class LoraMethod(DenseMethod):
             if parameter.requires_grad:
                 parameter.data = parameter.data.float()  # peft makes them in the frozen layer's precision
         trained = {name: p for name, p in self.network.named_parameters() if p.requires_grad}
-        self.adamw = DenseAdamW(trained, options.lr)
+        self.peers = peers
+        self.adamw = DenseAdamW(trained, options.lr, peers=peers)
 
     def tensors(self) -> dict[str, Tensor]:
         """The adapters' matrices."""

@@ -1,6 +1,7 @@
 """Sparse memory finetuning: each step moves the few value rows that its batch reads and the background does not."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Self
@@ -16,12 +17,22 @@ from train.memory.background import load_background, save_background
 from train.memory.gradient import Reads
 from train.memory.layer import Memory
 from train.memory.optimizer import RowAdam, RowOptimizer, RowSgd
-from train.memory.patch import Entry, Patch, PatchRecorder, add_patches, applied_patches, save_patch, write_order
+from train.memory.patch import (
+    Entry,
+    Patch,
+    PatchRecorder,
+    add_patches,
+    applied_patches,
+    merge_patches,
+    save_patch,
+    write_order,
+)
 from train.memory.pool import Pool
 from train.memory.slots import choose_slots, damp, score_kl, score_tfidf
 from train.methods.dense import DenseAdamW
 from train.methods.options import MemoryOptions
 from train.model import decoder_layers
+from train.peers import ALONE, Peers
 
 CONFIG, KEYS, PATCHES = "memory_config.json", "keys.safetensors", "patches"
 DENSE = "dense.safetensors"
@@ -33,16 +44,17 @@ class MemoryMethod:
     `description` says what the statistics were made of; it goes with keys and patches.
     """
 
-    def __init__(self, network: nn.Module, options: MemoryOptions, seed: int) -> None:
-        self.network, self.options = network, options
-        self.memories = attach_memories(network, options, seed)
+    def __init__(self, network: nn.Module, options: MemoryOptions, seed: int, peers: Peers = ALONE) -> None:
+        self.network, self.options, self.peers = network, options, peers
+        self.memories = attach_memories(network, options, seed, peers)
         self.pools = group_by_pool(self.memories)
         dense = self.dense_tensors()
-        self.dense = DenseAdamW(dense, options.dense_lr, decay=0.01, max_norm=None) if dense else None
+        self.dense = DenseAdamW(dense, options.dense_lr, 0.01, None, peers) if dense else None
         self.optimizers: dict[int, RowOptimizer] = {}
         self.recorder = PatchRecorder()
         self.description: dict[str, str] = {}
         self.protected: dict[int, Tensor] = {}
+        self.written: list[Patch] | None = None
 
     def lowest_blocks(self) -> Sequence[nn.Module]:
         """Those up to the first memory's."""
@@ -58,17 +70,28 @@ class MemoryMethod:
     def update(self, batches: Sequence[Batch], scale: float) -> None:
         """Choose the step's rows in each pool over all its batches, move them, and note down what they moved by."""
         document = common_document(batches)
+        masks = [batch.mask if counts else torch.zeros_like(batch.mask) for batch, counts in self.peers.own(batches)]
         for index, memories in self.pools.items():
             accesses = [memory.take_accesses() for memory in memories]
-            reads = Reads.of(list(chain(*accesses)), [batch.mask for batch in batches] * len(memories))
-            reads.count[torch.isin(reads.slots, self.protected.get(index, reads.slots[:0]))] = 0
-            pool = memories[0].pool
-            chosen = self.choose(pool, reads.slots, reads.count)
-            rows = reads.slots[chosen]
-            moved = self.optimizer(index).step(rows, reads.row_gradient(chosen), scale * self.freedom(pool, rows))
-            self.recorder.add(document, index, rows, moved)
+            reads = Reads.of(list(chain(*accesses)), masks * len(memories))
+            slots, count = reads.merge_counts(self.peers)
+            count[torch.isin(slots, self.protected.get(index, slots[:0]))] = 0
+            chosen = self.choose(memories[0].pool, slots, count)
+            rows = slots[chosen]
+            gradient = reads.row_gradient(chosen) if self.peers.alone else reads.sum_gradients(rows, self.peers)
+            self.move(index, rows, gradient, scale, document)
         if self.dense is not None:
             self.dense.step(scale)
+
+    def move(self, index: int, rows: Tensor, gradient: Tensor, scale: float, document: str) -> None:
+        """One optimiser step on those of the rows (R,) that are held here, noted down."""
+        pool, mean_square = self.memories[index].pool, gradient.square().mean()
+        if self.peers.splits:
+            held = pool.held(rows)
+            rows, gradient = rows[held], gradient[held]
+        freedom = scale * self.freedom(pool, rows)
+        moved = self.optimizer(index).step(pool.place(rows), gradient, freedom, mean_square)
+        self.recorder.add(document, index, rows, moved)
 
     def freedom(self, pool: Pool, rows: Tensor) -> Tensor:
         """How far each row may go at most, (R, 1) from 0 to 1."""
@@ -99,7 +122,7 @@ class MemoryMethod:
         if self.dense is not None:
             self.dense.reset()
         if self.options.protect_earlier:
-            self.protect(self.recorder.patches(self.description))
+            self.protect(self.patches())
 
     def optimizer(self, index: int) -> RowOptimizer:
         """The optimiser of one layer's table."""
@@ -110,7 +133,7 @@ class MemoryMethod:
 
     def num_trainable(self) -> int:
         """Elements of the value tables, gates and projections."""
-        tables = sum(memories[0].values.numel() for memories in self.pools.values())
+        tables = sum(memories[0].pool.num_elements() for memories in self.pools.values())
         return tables + (self.dense.num_elements() if self.dense else 0)
 
     def state(self) -> dict[str, Tensor]:
@@ -147,13 +170,25 @@ class MemoryMethod:
         method.load(folder)
         return method
 
+    def collect(self) -> None:
+        """Bring together what all workers wrote."""
+        self.written = self.patches()
+
+    def patches(self) -> list[Patch]:
+        """What was written, a patch a document; all workers call it."""
+        mine = self.recorder.patches(self.description)
+        if not self.peers.splits:
+            return mine
+        parts = zip(*self.peers.join_objects(mine), strict=True)
+        return [replace(merge_patches(part[0].name, list(part)), metadata=part[0].metadata) for part in parts]
+
     def save(self, folder: Path) -> None:
         """Write options, keys with statistics, the patches, and what trained densely."""
         (folder / CONFIG).write_text(self.options.model_dump_json(indent=2), encoding="utf-8")
         save_background(self.memories, self.description, folder / KEYS)
         if self.dense:
             save_file({name: tensor.detach().cpu() for name, tensor in self.dense_tensors().items()}, folder / DENSE)
-        patches = self.recorder.patches(self.description)
+        patches = self.patches() if self.written is None else self.written
         for patch in patches:
             save_patch(patch, folder / PATCHES)
         (folder / PATCHES).mkdir(exist_ok=True)

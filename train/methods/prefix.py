@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from train.data import Sample
 from train.methods.dense import DenseAdamW, DenseMethod
 from train.methods.options import PrefixOptions
+from train.peers import ALONE, Peers
 
 WEIGHTS, TENSOR = "adapter_model.safetensors", "prompt_embeddings"
 
@@ -18,14 +19,15 @@ WEIGHTS, TENSOR = "adapter_model.safetensors", "prompt_embeddings"
 class PrefixMethod(DenseMethod):
     """Keys and values of `num_tokens` tokens before every layer's own; `network` is the model with them."""
 
-    def __init__(self, network: nn.Module, options: PrefixOptions, seed: int) -> None:
+    def __init__(self, network: nn.Module, options: PrefixOptions, seed: int, peers: Peers = ALONE) -> None:
         from peft import CartridgeConfig, get_peft_model
 
         torch.manual_seed(seed)
         config = CartridgeConfig(num_virtual_tokens=options.num_tokens, num_frozen_tokens=1, task_type="CAUSAL_LM")
         self.network: Any = get_peft_model(network, config)
         self.encoder: Any = self.network.prompt_encoder[self.network.active_adapter].float()
-        self.adamw = DenseAdamW({"prefix": self.encoder.trainable_embedding}, options.lr)
+        self.peers = peers
+        self.adamw = DenseAdamW({"prefix": self.encoder.trainable_embedding}, options.lr, peers=peers)
 
     def fit(self, samples: Sequence[Sample]) -> None:
         """Begin as the keys and values that the base model makes of the samples' first tokens, repeated if too few."""

@@ -8,14 +8,15 @@ from train.methods.lora import LoraMethod
 from train.methods.memory import MemoryMethod
 from train.methods.options import FullOptions, LoraOptions, MemoryOptions, TrainedOptions
 from train.methods.prefix import PrefixMethod
+from train.peers import ALONE, Peers
 
 
-def start_method(network: nn.Module, options: TrainedOptions, seed: int) -> Method:
+def start_method(network: nn.Module, options: TrainedOptions, seed: int, peers: Peers = ALONE) -> Method:
     """The method attached to the network; nothing is trained yet, outputs are the base model's (but for a prefix)."""
     if isinstance(options, MemoryOptions):
-        return MemoryMethod(network, options, seed)
+        return MemoryMethod(network, options, seed, peers)
     if isinstance(options, FullOptions):
-        return FullMethod(network, options, seed)
+        return FullMethod(network, options, seed, peers)
     if isinstance(options, LoraOptions):
-        return LoraMethod(network, options, seed)
-    return PrefixMethod(network, options, seed)
+        return LoraMethod(network, options, seed, peers)
+    return PrefixMethod(network, options, seed, peers)
