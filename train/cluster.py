@@ -38,7 +38,9 @@ def train_on_workers(stage: Stage, say: Say) -> None:
     trainer = TorchTrainer(
         work,
         train_loop_config={"settings": absolute(stage.settings), "base": stage.base.resolve(), "lines": lines},
-        scaling_config=ScalingConfig(workers.number, use_gpu=workers.gpus > 0, resources_per_worker=resources),
+        scaling_config=ScalingConfig(
+            num_workers=workers.number, use_gpu=workers.gpus > 0, resources_per_worker=resources
+        ),
         run_config=RunConfig(name="train", storage_path=str(storage)),
     )
     try:

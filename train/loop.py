@@ -77,14 +77,14 @@ def train_method(
             facts = {"step": position.step, "num_steps": num_steps, "epoch": epoch, "loss": loss, "scale": scale}
             write_line(lines, facts | {"tokens": position.tokens, "seconds": round(position.seconds, 3)})
             show(position.step, num_steps, loss, position.tokens / position.seconds)
-            last = sum(position.losses) / len(position.losses)
+            position.last_loss = sum(position.losses) / len(position.losses)
             if ends_epoch:
                 position.losses = []
             if keeper:
                 keeper.after_step(method, position)
             if ends_epoch and is_enough is not None and method.peers.agree(is_enough(epoch + 1, position.step)):
                 break
-    return Trained(position.tokens, time.monotonic() - started, last)
+    return Trained(position.tokens, time.monotonic() - started, position.last_loss)
 
 
 def walk(epochs: Sequence[list[list[Batch]]], first: int) -> Iterator[tuple[int, list[Batch], bool]]:

@@ -6,7 +6,7 @@ that all workers see the step as one process would. `torch.distributed` carries 
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar, cast
 
 import torch
@@ -43,6 +43,10 @@ class Peers:
     def splits(self) -> bool:
         """Whether each holds a part of what trains."""
         return self.shards and not self.alone
+
+    def unsharded(self) -> "Peers":
+        """The same for a method that is small enough for each to hold all of it."""
+        return replace(self, shards=False)
 
     def own(self, batches: Sequence[Batch]) -> list[tuple[Batch, bool]]:
         """This worker's batches of a step, as many as everyone's; False: done for company only, it counts elsewhere."""

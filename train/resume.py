@@ -30,13 +30,13 @@ END = "end"  # a file beside the states: the workers that train the run are to s
 
 @dataclass(slots=True)
 class Position:
-    """How far a run is: steps done, tokens seen, wall seconds, losses of the epoch that it is in."""
+    """How far a run is: steps done, tokens seen, wall seconds, losses of the epoch that it is in, their latest mean."""
 
     step: int = 0
     tokens: int = 0
     seconds: float = 0.0
     losses: list[float] = field(default_factory=list)
-    task: int = 0
+    last_loss: float = 0.0
 
 
 class Keeper:
@@ -51,7 +51,18 @@ class Keeper:
         part = f"worker-{peers.rank + 1}-of-{peers.world}" if peers.splits else ""
         self.whole, self.folder = folder, folder / part
         self.inputs, self.every, self.num_kept, self.peers = inputs, every, keep, peers
-        self.is_asked_to_end = False
+        self.end = threading.Event()
+
+    @property
+    def is_asked_to_end(self) -> bool:
+        """Whether the run is to save its state and end after this step."""
+        return self.end.is_set()
+
+    def part(self, name: str) -> "Keeper":
+        """The keeper of a part of the run, in a folder of its own; what ends this one ends it too."""
+        keeper = Keeper(self.whole / name, self.inputs | {"part": name}, self.every, self.num_kept, self.peers)
+        keeper.end = self.end
+        return keeper
 
     def restore(self, method: Method) -> Position:
         """The latest state's position, the method brought there; the beginning where there is none.
@@ -88,12 +99,16 @@ class Keeper:
 
     def after_step(self, method: Method, position: Position) -> None:
         """Save when it is time; raises RunError when the run was asked to end, its state being safe."""
-        is_asked = self.is_asked_to_end or (not self.peers.alone and (self.whole / END).exists())
+        is_asked = self.is_asked_to_end or (not self.peers.alone and any(f.exists() for f in self.end_files()))
         asked = any(self.peers.join_objects(is_asked))
         if asked or (self.every and position.step % self.every == 0):
             self.save(method, position)
         if asked:
             raise RunError(f"ended at step {position.step} as asked", "the same command goes on from there")
+
+    def end_files(self) -> list[Path]:
+        """Where other processes ask for the end: beside the states, or beside those of all parts."""
+        return [self.whole / END, self.whole.parent / END]
 
     def save(self, method: Method, position: Position) -> None:
         """Write the state whole or not at all; remove those that are too old. One worker does, where all hold all."""
@@ -123,7 +138,7 @@ class Keeper:
         """Within it SIGTERM lets the step end, saves the state and ends the run."""
 
         def ask(*_: object) -> None:
-            self.is_asked_to_end = True
+            self.end.set()
 
         if threading.current_thread() is not threading.main_thread():  # only there a handler may be set
             yield

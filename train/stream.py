@@ -3,11 +3,14 @@
 R[i][j] is recall of held-out questions about group j after training on group i (Lopez-Paz & Ranzato 1706.08840).
 """
 
+import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
-from augment.errors import ConfigError
+from augment.errors import ConfigError, DatasetError
 from augment.shards import write_json
 from train.config import Train
 from train.data import Corpus
@@ -17,7 +20,7 @@ from train.grid import Cell
 from train.loop import Show, Trained, train_method
 from train.methods.base import Method
 from train.model import Loaded
-from train.resume import Keeper
+from train.resume import Keeper, Position
 from train.stage import Stage
 
 STREAM = "stream.json"
@@ -36,21 +39,37 @@ def train_stream(
     """Train each group for all epochs; `stream.json` holds what was known after each, and is rewritten each time.
 
     The optimiser's state and the learning rate's schedule begin anew with a group, as if it came on another day.
-    A run that was killed begins again.
     """
     folder, groups = stage.folder(cell), split_documents(corpus.documents, options.tasks)
     exam, known = make_exam(stage, loaded), known_set(stage, print)
-    keeper.forget()
-    rows = [measure_groups(loaded, exam, known, groups)]
-    parts = []
-    for number, group in enumerate(groups):
+    keepers = [keeper.part(f"group-{number + 1:03d}") for number in range(len(groups))]
+    first = max((number for number, part in enumerate(keepers) if part.latest()), default=0)
+    rows = read_rows(folder / STREAM, first) if first else [measure_groups(loaded, exam, known, groups)]
+    for number, group in list(enumerate(groups))[first:]:
         log = folder / f"metrics-{number + 1:03d}.jsonl"
         part = Corpus([note for note in corpus.notes if note.document in group], corpus.replay, sorted(group))
-        parts.append(train_method(method.network, method, part, options, cell.seed, log, show, mix=cell.mix))
+        trained = train_method(
+            method.network, method, part, options, cell.seed, log, show, mix=cell.mix, keeper=keepers[number]
+        )
         method.end_task()
-        rows.append(measure_groups(loaded, exam, known, groups))
-        write_json(describe_stream(groups, rows), folder / STREAM)
-    return Trained(sum(p.tokens for p in parts), sum(p.seconds for p in parts), parts[-1].loss)
+        rows.append(measure_groups(loaded, exam, known, groups) | asdict(trained))
+        if stage.peers.is_main:
+            write_json(describe_stream(groups, rows), folder / STREAM)
+        if number + 1 < len(groups) and options.checkpoint_every:
+            keepers[number + 1].save(method, Position())
+        keepers[number].forget()
+    return Trained(sum(row["tokens"] for row in rows[1:]), sum(row["seconds"] for row in rows[1:]), rows[-1]["loss"])
+
+
+def read_rows(path: Path, num_groups: int) -> list[dict[str, Any]]:
+    """What was measured before training and after each of the first groups. Raises DatasetError when it is gone."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        return [record["before"], *record["after"][:num_groups]]
+    except (OSError, ValueError, KeyError) as error:
+        raise DatasetError(
+            f"{path} cannot be read ({error})", "delete the run's `states` folder to start anew"
+        ) from None
 
 
 def split_documents(documents: Sequence[str], number: int) -> list[set[str]]:

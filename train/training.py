@@ -57,7 +57,7 @@ def train_one(stage: Stage, cell: Cell, say: Say) -> None:
     loaded.network = method.network
     folder.mkdir(parents=True, exist_ok=True)
     train, inputs = settings.train, stage.inputs(cell)
-    keeper = Keeper(folder / STATES, inputs, train.checkpoint_every, train.keep, stage.peers)
+    keeper = Keeper(folder / STATES, inputs, train.checkpoint_every, train.keep, method.peers)
     with keeper.ending_on_sigterm():
         trained = run_course(stage, cell, loaded, method, corpus, keeper, step_printer(cell.name, say))
     method.collect()

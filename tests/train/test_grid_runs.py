@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
+from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from augment.shards import NoteStore, stage_rows
@@ -122,6 +124,43 @@ def test_a_stream_is_asked_about_all_groups_after_each(world: Path, knowing: Non
     first, second = sorted((p for p in applied_patches(patches) if p.metadata["document"]), key=lambda p: p.name)
     for layer, (slots, _) in first.layers.items():
         assert not set(slots.tolist()) & set(second.layers[layer][0].tolist())
+
+
+def test_a_stream_that_was_killed_goes_on_in_its_group(
+    world: Path, knowing: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = "{layers: [1], num_keys: 16, top_t: 50, protect_earlier: true}"
+    chosen = ["--set", f"train.methods={{memory: {memory}, lora: {{rank: 2}}}}", "--set", "train.tasks=2"]
+    chosen += ["--set", "train.objectives=[next_token]", "--set", "train.checkpoint_every=1"]
+    outs = [tmp_path / "whole", tmp_path / "killed"]
+    for out in outs:
+        out.mkdir()
+        (out / "notes").symlink_to(world.parent / "out" / "notes")
+    invoke("run", world, *chosen, "--set", f"out={outs[0]}")
+
+    from train import loop
+
+    calls, take_step = [], loop.take_step
+
+    def dying(*arguments: Any, **named: Any) -> float:
+        calls.append(1)
+        if len(calls) in (4, 7, 8):  # in the second group, then at once, and in the next run
+            raise KeyboardInterrupt
+        return take_step(*arguments, **named)
+
+    monkeypatch.setattr(loop, "take_step", dying)
+    for _ in range(4):
+        CliRunner().invoke(app, ["run", str(world), *map(str, chosen), "--set", f"out={outs[1]}"])
+    assert len(calls) > 8
+    for name in ("memory", "lora"):
+        whole, killed = (json.loads((out / "train" / name / "stream.json").read_text()) for out in outs)
+        for row in (*whole["after"], *killed["after"]):
+            del row["seconds"]
+        assert whole == killed
+        files = sorted((outs[0] / "train" / name / "checkpoint").rglob("*.safetensors"))
+        assert files
+        for file in files:
+            assert file.read_bytes() == (outs[1] / file.relative_to(outs[0])).read_bytes()
 
 
 def test_watching_writes_the_curve_and_ends_at_the_target(world: Path, knowing: None) -> None:

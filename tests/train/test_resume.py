@@ -56,7 +56,8 @@ def train(method: Method, folder: Path, stop_after: int = 0, **keeping: Any) -> 
     keeper = Keeper(folder / "states", keeping.pop("inputs", {"lr": 1}), **keeping)
 
     def show(step: int, *_: float) -> None:
-        keeper.is_asked_to_end = step == stop_after
+        if step == stop_after:
+            keeper.end.set()
 
     settings = Train(methods=Methods(), data=DATA, epochs=3, batches_per_step=2)
     folder.mkdir(exist_ok=True)

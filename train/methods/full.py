@@ -52,6 +52,10 @@ class FullMethod(DenseMethod):
             for weight in self.held[name]:
                 part_of(weight).copy_(master)
 
+    def num_trainable(self) -> int:
+        """Elements of all weights, wherever they are held."""
+        return sum(group[0].numel() for group in self.held.values())
+
     def collect(self) -> None:
         """Put the weights together of which each worker holds a part."""
         if self.peers.splits:

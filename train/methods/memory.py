@@ -142,6 +142,7 @@ class MemoryMethod:
         for index, memories in self.pools.items():
             rows = memories[0].values.any(dim=1).nonzero().flatten()
             tensors |= {f"{index}/rows": rows, f"{index}/values": memories[0].values[rows]}
+        tensors |= {f"{index}/protected": slots for index, slots in self.protected.items()}
         for index, optimizer in self.optimizers.items():
             tensors |= {f"{index}/optimizer/{name}": tensor for name, tensor in optimizer.save().items()}
         return tensors | self.recorder.save()
@@ -153,6 +154,8 @@ class MemoryMethod:
             self.dense.restore(tensors)
         for index, memories in self.pools.items():
             memories[0].values[tensors[f"{index}/rows"]] = tensors[f"{index}/values"].to(memories[0].values.device)
+            if f"{index}/protected" in tensors:
+                self.protected[index] = tensors[f"{index}/protected"].to(memories[0].values.device)
             start = f"{index}/optimizer/"
             saved = {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
             if saved:

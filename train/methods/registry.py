@@ -18,5 +18,5 @@ def start_method(network: nn.Module, options: TrainedOptions, seed: int, peers: 
     if isinstance(options, FullOptions):
         return FullMethod(network, options, seed, peers)
     if isinstance(options, LoraOptions):
-        return LoraMethod(network, options, seed, peers)
-    return PrefixMethod(network, options, seed, peers)
+        return LoraMethod(network, options, seed, peers.unsharded())
+    return PrefixMethod(network, options, seed, peers.unsharded())

@@ -24,6 +24,7 @@ def shard(network: nn.Module, peers: Peers) -> None:
     for block in [*decoder_layers(network), network]:
         wrapped: Any = fully_shard(block, mesh=mesh, mp_policy=policy)
         wrapped.set_gradient_divide_factor(1.0)
+        wrapped.set_force_sum_reduction_for_comms(True)  # gloo has no other
 
 
 def part_of(weight: Tensor) -> Tensor:
