@@ -1,8 +1,6 @@
 """The stage `train run`: notes to runs. A run whose checkpoint has the same inputs is kept."""
 
 import json
-import time
-from collections.abc import Callable
 
 from augment.settings import save_settings
 from augment.shards import write_json
@@ -10,7 +8,7 @@ from train.checkpoint import Run, save_run
 from train.data import Corpus, group_by_tokens, pad
 from train.evaluate.watch import Watcher
 from train.grid import Cell
-from train.loop import Trained, train_method
+from train.loop import Show, Trained, train_method
 from train.memory.attach import fit_background
 from train.memory.background import load_background
 from train.memory.patch import applied_patches
@@ -20,6 +18,7 @@ from train.methods.options import TrainedOptions
 from train.methods.prefix import PrefixMethod
 from train.methods.registry import start_method
 from train.model import Loaded, load_model
+from train.progress import shown_steps
 from train.resume import Keeper
 from train.stage import Say, Stage
 from train.stream import train_stream
@@ -54,8 +53,8 @@ def train_one(stage: Stage, cell: Cell, say: Say) -> None:
     loaded.network = method.network
     folder.mkdir(parents=True, exist_ok=True)
     keeper = Keeper(folder / "states", stage.inputs(cell), settings.train.checkpoint_every, settings.train.keep)
-    with keeper.ending_on_sigterm():
-        trained = run_course(stage, cell, loaded, method, corpus, keeper, step_printer(cell.name, say))
+    with keeper.ending_on_sigterm(), shown_steps(cell.name, folder, say) as show:
+        trained = run_course(stage, cell, loaded, method, corpus, keeper, show)
     save_run(folder, describe_run(stage, cell, loaded, method, trained), method)
     keeper.forget()
     say(f"{cell.name}: {trained.tokens:,} tokens in {trained.seconds:.0f} s, loss {trained.loss:.3f}")
@@ -68,7 +67,7 @@ def run_course(
     method: Method,
     corpus: Corpus,
     keeper: Keeper,
-    show: Callable[[int, int, float, float], None],
+    show: Show,
 ) -> Trained:
     """Train on all documents at once, or on groups of them one after another."""
     train = stage.settings.train
@@ -147,20 +146,3 @@ def describe_run(stage: Stage, cell: Cell, loaded: Loaded, method: Method, train
         trainable_parameters=method.num_trainable(),
         loss=trained.loss,
     )
-
-
-def step_printer(name: str, say: Say, every_sec: float = 15.0) -> Callable[[int, int, float, float], None]:
-    """Prints loss, speed and time left now and then."""
-    last, started = [time.monotonic()], time.monotonic()
-    first: list[int] = []
-
-    def show(step: int, num_steps: int, loss: float, speed: float) -> None:
-        now = time.monotonic()
-        first.append(step)
-        if now - last[0] >= every_sec:
-            last[0] = now
-            left = (now - started) / (step - first[0] + 1) * (num_steps - step)
-            say(f"{name}: step {step} of {num_steps}, loss {loss:.3f}, {speed:.0f} tokens/s, {left:.0f} s left")
-            del first[1:]
-
-    return show
