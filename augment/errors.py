@@ -51,3 +51,7 @@ class PluginError(IngrainError):
 
 class RunError(IngrainError):
     """A training run that cannot go on."""
+
+
+class DivergedError(RunError):
+    """A training run whose loss is no number any more."""

@@ -28,15 +28,19 @@ def run(
     cache_activations: Annotated[
         bool, typer.Option("--cache-activations", help="Keep states below the first memory: faster, 4 d bytes a token.")
     ] = False,
+    sweep: Annotated[
+        bool, typer.Option("--sweep", help="Try learning rates instead: `train.sweep` times each method's own.")
+    ] = False,
     debug: Debug = False,
 ) -> None:
     """Train every method of the file on the notes; finished runs are kept."""
     extra = ["train.cache_activations=true"] if cache_activations else []
     settings = load_settings(path := find_pipeline(file), [*(overrides or []), *extra], TrainFile)
     from train.stage import Stage
+    from train.sweep import sweep_rates
     from train.training import train_all
 
-    train_all(Stage(settings, path.parent), say)
+    (sweep_rates if sweep else train_all)(Stage(settings, path.parent), say)
 
 
 @app.command()

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, PositiveFloat
 
 from augment.models import EMBEDDED
 from augment.settings import Settings
@@ -55,6 +55,7 @@ class Train(Settings):
     `schedule`: after the warm-up, half a cosine down to a tenth, a line down to a tenth, or a constant rate.
     `cache_activations`: keep the states below the first block that trains, and start above it when a text comes again.
     `tasks`: so many groups of documents, trained one after another, all questions asked after each; 0 for all at once.
+    `sweep`: factors of each method's own `lr` that `train run --sweep` tries.
     `checkpoint_every`: steps after which a run's state is saved, to go on from after a kill; the `keep` latest stay.
     """
 
@@ -73,6 +74,7 @@ class Train(Settings):
     distill: Distill = Distill()
     watch: Watch | None = None
     tasks: int = Field(default=0, ge=0)
+    sweep: list[PositiveFloat] = Field(default=[0.25, 0.5, 1, 2, 4], min_length=1)
     checkpoint_every: int = Field(default=0, ge=0)
     keep: int = Field(default=2, ge=1)
 

@@ -12,7 +12,7 @@ from typing import TextIO
 import torch
 from torch import Tensor, nn
 
-from augment.errors import RunError
+from augment.errors import DivergedError, RunError
 from train.activations import ActivationCache, States
 from train.config import Train
 from train.data import Batch, Corpus, epoch_batches
@@ -146,8 +146,8 @@ def take_step(
 
 
 def check_finite(loss: Tensor, batch: Batch, step: int) -> None:
-    """Raises RunError naming step and document when the loss is no number: nothing of the step has been written yet."""
+    """Raises DivergedError naming step and document when the loss is no number: nothing of the step is written yet."""
     if not torch.isfinite(loss):
         about = f"about {batch.document}" if batch.document else "of replay or several documents"
         what = f"the loss is {loss.item()} at step {step} on a batch {about}"
-        raise RunError(what, "lower the method's lr; the last saved state is kept")
+        raise DivergedError(what, "lower the method's lr; the last saved state is kept")

@@ -21,10 +21,14 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Stage:
-    """A pipeline file and the folder its input paths are relative to. What several runs need is read once."""
+    """A pipeline file and the folder its input paths are relative to. What several runs need is read once.
+
+    `part` is the folder below `out` that holds the runs.
+    """
 
     settings: TrainFile
     base: Path
+    part: str = "train"
     corpora: dict[str, Corpus] = field(default_factory=dict)
     states: States = field(default_factory=dict)
 
@@ -36,7 +40,7 @@ class Stage:
     @property
     def runs(self) -> Path:
         """Where the runs are."""
-        return Path(self.settings.out) / "train"
+        return Path(self.settings.out) / self.part
 
     @cached_property
     def cells(self) -> list[Cell]:
@@ -89,7 +93,7 @@ class Stage:
     def inputs(self, cell: Cell) -> dict[str, Any]:
         """What a run's weights depend on."""
         axes = {"methods", "objectives", "mixes", "replay_shares", "seeds"}
-        no_matter = {"cache_activations", "checkpoint_every", "keep"}
+        no_matter = {"cache_activations", "checkpoint_every", "keep", "sweep"}
         return {
             "train": self.settings.train.model_dump(mode="json", exclude=axes | no_matter),
             "notes": dataset_fingerprint(self.notes),

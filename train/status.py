@@ -30,8 +30,9 @@ class RunStatus:
 
 
 def read_status(out: Path) -> list[RunStatus]:
-    """Status of each run below `out/train`, or of the run whose folder `out` is. Raises DatasetError when there is none."""
-    folders = [out] if is_run(out) else sorted(path for path in (out / "train").glob("*") if is_run(path))
+    """Status of each run below `out`, or of the run whose folder `out` is. Raises DatasetError when there is none."""
+    below = [path for part in ("train", "sweep") for path in sorted((out / part).glob("*"))]
+    folders = [out] if is_run(out) else [path for path in below if is_run(path)]
     if not folders:
         raise DatasetError(f"{out} holds no run", "give the `out` folder of a pipeline that `train run` was started on")
     return [read_run_status(folder) for folder in folders]

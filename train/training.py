@@ -29,17 +29,28 @@ INPUTS, METRICS, TEACHER = "inputs.json", "metrics.jsonl", "teacher.arrow"
 
 def train_all(stage: Stage, say: Say) -> None:
     """Train every run of the file that there is not yet."""
+    begin(stage)
+    for cell in stage.cells:
+        if cell.trains:
+            train_cell(stage, cell, say)
+
+
+def begin(stage: Stage) -> None:
+    """Write the settings beside the runs."""
     save_settings(stage.settings, stage.runs / "train.yaml")
-    for cell in [cell for cell in stage.cells if cell.trains]:
-        folder, inputs = stage.folder(cell), stage.inputs(cell)
-        marker = folder / INPUTS
-        if marker.is_file() and json.loads(marker.read_text(encoding="utf-8")) == inputs:
-            say(f"{cell.name}: trained before, kept")
-            continue
-        marker.unlink(missing_ok=True)
-        (folder / "evaluation.json").unlink(missing_ok=True)
-        train_one(stage, cell, say)
-        write_json(inputs, marker)
+
+
+def train_cell(stage: Stage, cell: Cell, say: Say) -> None:
+    """Train one run unless it is there, made of the same inputs."""
+    folder, inputs = stage.folder(cell), stage.inputs(cell)
+    marker = folder / INPUTS
+    if marker.is_file() and json.loads(marker.read_text(encoding="utf-8")) == inputs:
+        say(f"{cell.name}: trained before, kept")
+        return
+    marker.unlink(missing_ok=True)
+    (folder / "evaluation.json").unlink(missing_ok=True)
+    train_one(stage, cell, say)
+    write_json(inputs, marker)
 
 
 def train_one(stage: Stage, cell: Cell, say: Say) -> None:
