@@ -56,6 +56,7 @@ class Train(Settings):
     `cache_activations`: keep the states below the first block that trains, and start above it when a text comes again.
     `tasks`: so many groups of documents, trained one after another, all questions asked after each; 0 for all at once.
     `sweep`: factors of each method's own `lr` that `train run --sweep` tries.
+    `tracking`: what the figures of metrics.jsonl and curve.jsonl are given to as well, on this disk.
     `checkpoint_every`: steps after which a run's state is saved, to go on from after a kill; the `keep` latest stay.
     """
 
@@ -75,6 +76,7 @@ class Train(Settings):
     watch: Watch | None = None
     tasks: int = Field(default=0, ge=0)
     sweep: list[PositiveFloat] = Field(default=[0.25, 0.5, 1, 2, 4], min_length=1)
+    tracking: list[Literal["tensorboard", "mlflow"]] = Field(default_factory=list)
     checkpoint_every: int = Field(default=0, ge=0)
     keep: int = Field(default=2, ge=1)
 

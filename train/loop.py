@@ -20,6 +20,7 @@ from train.methods.base import Method
 from train.objectives import loss_of
 from train.resume import Keeper, Position
 
+METRICS = "metrics.jsonl"  # a run's log: one line a step
 Show = Callable[[int, int, float, float], None]  # step, number of steps, loss, tokens a second
 IsEnough = Callable[[int, int], bool]  # after this epoch (from 1) and step: end here?
 

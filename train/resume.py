@@ -20,7 +20,7 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from augment.errors import DatasetError, RunError
+from augment.errors import DatasetError, EndedError
 from train.methods.base import Method
 
 TENSORS, POSITION = "tensors.safetensors", "position.json"
@@ -77,11 +77,11 @@ class Keeper:
         return sorted(self.folder.glob("step-*"))
 
     def after_step(self, method: Method, position: Position) -> None:
-        """Save when it is time; raises RunError when the run was asked to end, its state being safe."""
+        """Save when it is time; raises EndedError when the run was asked to end, its state being safe."""
         if self.is_asked_to_end or (self.every and position.step % self.every == 0):
             self.save(method, position)
         if self.is_asked_to_end:
-            raise RunError(f"ended at step {position.step} as asked", "the same command goes on from there")
+            raise EndedError(f"ended at step {position.step} as asked", "the same command goes on from there")
 
     def save(self, method: Method, position: Position) -> None:
         """Write the state whole or not at all; remove those that are too old."""

@@ -93,7 +93,7 @@ class Stage:
     def inputs(self, cell: Cell) -> dict[str, Any]:
         """What a run's weights depend on."""
         axes = {"methods", "objectives", "mixes", "replay_shares", "seeds"}
-        no_matter = {"cache_activations", "checkpoint_every", "keep", "sweep"}
+        no_matter = {"cache_activations", "checkpoint_every", "keep", "sweep", "tracking"}
         return {
             "train": self.settings.train.model_dump(mode="json", exclude=axes | no_matter),
             "notes": dataset_fingerprint(self.notes),

@@ -8,7 +8,7 @@ from train.checkpoint import Run, save_run
 from train.data import Corpus, group_by_tokens, pad
 from train.evaluate.watch import Watcher
 from train.grid import Cell
-from train.loop import Show, Trained, train_method
+from train.loop import METRICS, Show, Trained, train_method
 from train.memory.attach import fit_background
 from train.memory.background import load_background
 from train.memory.patch import applied_patches
@@ -18,13 +18,14 @@ from train.methods.options import TrainedOptions
 from train.methods.prefix import PrefixMethod
 from train.methods.registry import start_method
 from train.model import Loaded, load_model
-from train.progress import shown_steps
+from train.observe import observed_steps
 from train.resume import Keeper
 from train.stage import Say, Stage
 from train.stream import train_stream
 from train.teacher import teach
+from train.tracking.base import check_packages
 
-INPUTS, METRICS, TEACHER = "inputs.json", "metrics.jsonl", "teacher.arrow"
+INPUTS, TEACHER = "inputs.json", "teacher.arrow"
 
 
 def train_all(stage: Stage, say: Say) -> None:
@@ -36,7 +37,8 @@ def train_all(stage: Stage, say: Say) -> None:
 
 
 def begin(stage: Stage) -> None:
-    """Write the settings beside the runs."""
+    """Write the settings beside the runs. Raises ConfigError when a package that they need is missing."""
+    check_packages(stage.settings.train.tracking)
     save_settings(stage.settings, stage.runs / "train.yaml")
 
 
@@ -64,7 +66,7 @@ def train_one(stage: Stage, cell: Cell, say: Say) -> None:
     loaded.network = method.network
     folder.mkdir(parents=True, exist_ok=True)
     keeper = Keeper(folder / "states", stage.inputs(cell), settings.train.checkpoint_every, settings.train.keep)
-    with keeper.ending_on_sigterm(), shown_steps(cell.name, folder, say) as show:
+    with keeper.ending_on_sigterm(), observed_steps(stage, cell, say) as show:
         trained = run_course(stage, cell, loaded, method, corpus, keeper, show)
     save_run(folder, describe_run(stage, cell, loaded, method, trained), method)
     keeper.forget()
