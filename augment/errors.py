@@ -51,3 +51,11 @@ class PluginError(IngrainError):
 
 class RunError(IngrainError):
     """A training run that cannot go on."""
+
+
+class EndedError(RunError):
+    """A training run that was asked to end; its state is saved."""
+
+
+class DivergedError(RunError):
+    """A training run whose loss is no number any more."""

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from augment.console import Debug, Overrides, new_app, report_errors
+from augment.errors import ConfigError
 from augment.settings import find_pipeline, load_settings
 from train.cli_patch import app as patch_app
 from train.config import TrainFile
@@ -28,18 +29,24 @@ def run(
     cache_activations: Annotated[
         bool, typer.Option("--cache-activations", help="Keep states below the first memory: faster, 4 d bytes a token.")
     ] = False,
+    sweep: Annotated[
+        bool, typer.Option("--sweep", help="Try learning rates instead: `train.sweep` times each method's own.")
+    ] = False,
     debug: Debug = False,
 ) -> None:
     """Train every method of the file on the notes; finished runs are kept."""
     extra = ["train.cache_activations=true"] if cache_activations else []
     settings = load_settings(path := find_pipeline(file), [*(overrides or []), *extra], TrainFile)
     from train.stage import Stage
+    from train.sweep import sweep_rates
     from train.training import train_all
 
     stage = Stage(settings, path.parent)
     if settings.train.workers.number == 1:
-        train_all(stage, say)
+        (sweep_rates if sweep else train_all)(stage, say)
         return
+    if sweep:
+        raise ConfigError("a sweep of rates runs in one process", "leave train.workers out")
     from train.cluster import train_on_workers
 
     train_on_workers(stage, say)

@@ -15,9 +15,9 @@ from augment.errors import IngrainError, RunError
 from augment.ray_start import start_ray
 from train.config import TrainFile, Workers
 from train.peers import Peers
-from train.resume import END
+from train.resume import END, STATES
 from train.stage import Say, Stage
-from train.training import STATES, train_all
+from train.training import train_all
 
 RAY_FOLDER = ".ray"  # what Ray Train wants to keep; gone when the runs are trained
 

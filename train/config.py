@@ -2,7 +2,7 @@
 
 from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, PositiveFloat, model_validator
 
 from augment.models import EMBEDDED
 from augment.settings import Settings
@@ -68,6 +68,8 @@ class Train(Settings):
     `schedule`: after the warm-up, half a cosine down to a tenth, a line down to a tenth, or a constant rate.
     `cache_activations`: keep the states below the first block that trains, and start above it when a text comes again.
     `tasks`: so many groups of documents, trained one after another, all questions asked after each; 0 for all at once.
+    `sweep`: factors of each method's own `lr` that `train run --sweep` tries.
+    `tracking`: what the figures of metrics.jsonl and curve.jsonl are given to as well, on this disk.
     `checkpoint_every`: steps after which a run's state is saved, to go on from after a kill; the `keep` latest stay.
     """
 
@@ -87,6 +89,8 @@ class Train(Settings):
     watch: Watch | None = None
     workers: Workers = Workers()
     tasks: int = Field(default=0, ge=0)
+    sweep: list[PositiveFloat] = Field(default=[0.25, 0.5, 1, 2, 4], min_length=1)
+    tracking: list[Literal["tensorboard", "mlflow"]] = Field(default_factory=list)
     checkpoint_every: int = Field(default=0, ge=0)
     keep: int = Field(default=2, ge=1)
 

@@ -1,5 +1,6 @@
 """The stages `train evaluate` and `train report`: every run asked, all of them compared."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from augment.shards import count_rows, read_rows
@@ -17,8 +18,13 @@ def evaluate_all(stage: Stage, say: Say) -> None:
     for cell in stage.cells:
         if cell.trains:
             read_run(stage.folder(cell))
+    evaluate_cells(stage, stage.cells, say)
+
+
+def evaluate_cells(stage: Stage, cells: Sequence[Cell], say: Say) -> None:
+    """Evaluate the base model and these runs; evaluations of the same questions and text are kept."""
     known = known_set(stage, say)
-    for cell in stage.cells:
+    for cell in cells:
         path = stage.folder(cell) / RECORD
         if stale(path, stage):
             say(f"{cell.name}: evaluating")

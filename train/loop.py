@@ -13,7 +13,7 @@ from typing import TextIO
 import torch
 from torch import Tensor, nn
 
-from augment.errors import RunError
+from augment.errors import DivergedError, RunError
 from train.activations import ActivationCache, States
 from train.config import Train
 from train.data import Batch, Corpus, epoch_batches
@@ -21,6 +21,7 @@ from train.methods.base import Method
 from train.objectives import loss_of
 from train.resume import Keeper, Position
 
+METRICS = "metrics.jsonl"  # a run's log: one line a step
 Show = Callable[[int, int, float, float], None]  # step, number of steps, loss, tokens a second
 IsEnough = Callable[[int, int], bool]  # after this epoch (from 1) and step: end here?
 
@@ -148,8 +149,8 @@ def take_step(
 
 
 def check_finite(loss: Tensor, batch: Batch, step: int) -> None:
-    """Raises RunError naming step and document when the loss is no number: nothing of the step has been written yet."""
+    """Raises DivergedError naming step and document when the loss is no number: nothing of the step is written yet."""
     if not torch.isfinite(loss):
         about = f"about {batch.document}" if batch.document else "of replay or several documents"
         what = f"the loss is {loss.item()} at step {step} on a batch {about}"
-        raise RunError(what, "lower the method's lr; the last saved state is kept")
+        raise DivergedError(what, "lower the method's lr; the last saved state is kept")

@@ -20,11 +20,11 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from augment.errors import DatasetError, RunError
+from augment.errors import DatasetError, EndedError
 from train.methods.base import Method
 from train.peers import ALONE, Peers
 
-TENSORS, POSITION = "tensors.safetensors", "position.json"
+STATES, TENSORS, POSITION = "states", "tensors.safetensors", "position.json"
 END = "end"  # a file beside the states: the workers that train the run are to save it and end
 
 
@@ -98,13 +98,13 @@ class Keeper:
         return sorted(self.folder.glob("step-*"))
 
     def after_step(self, method: Method, position: Position) -> None:
-        """Save when it is time; raises RunError when the run was asked to end, its state being safe."""
+        """Save when it is time; raises EndedError when the run was asked to end, its state being safe."""
         is_asked = self.is_asked_to_end or (not self.peers.alone and any(f.exists() for f in self.end_files()))
         asked = any(self.peers.join_objects(is_asked))
         if asked or (self.every and position.step % self.every == 0):
             self.save(method, position)
         if asked:
-            raise RunError(f"ended at step {position.step} as asked", "the same command goes on from there")
+            raise EndedError(f"ended at step {position.step} as asked", "the same command goes on from there")
 
     def end_files(self) -> list[Path]:
         """Where other processes ask for the end: beside the states, or beside those of all parts."""

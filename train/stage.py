@@ -24,11 +24,12 @@ Say = Callable[[str], None]
 class Stage:
     """A pipeline file and the folder its input paths are relative to. What several runs need is read once.
 
-    `peers` are the workers that train its runs.
+    `part` is the folder below `out` that holds the runs, `peers` are the workers that train them.
     """
 
     settings: TrainFile
     base: Path
+    part: str = "train"
     corpora: dict[str, Corpus] = field(default_factory=dict)
     states: States = field(default_factory=dict)
     peers: Peers = ALONE
@@ -41,7 +42,7 @@ class Stage:
     @property
     def runs(self) -> Path:
         """Where the runs are."""
-        return Path(self.settings.out) / "train"
+        return Path(self.settings.out) / self.part
 
     @cached_property
     def cells(self) -> list[Cell]:
@@ -94,7 +95,7 @@ class Stage:
     def inputs(self, cell: Cell) -> dict[str, Any]:
         """What a run's weights depend on."""
         axes = {"methods", "objectives", "mixes", "replay_shares", "seeds"}
-        no_matter = {"cache_activations", "checkpoint_every", "keep", "workers"}
+        no_matter = {"cache_activations", "checkpoint_every", "keep", "sweep", "tracking", "workers"}
         return {
             "train": self.settings.train.model_dump(mode="json", exclude=axes | no_matter),
             "notes": dataset_fingerprint(self.notes),

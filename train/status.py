@@ -30,8 +30,9 @@ class RunStatus:
 
 
 def read_status(out: Path) -> list[RunStatus]:
-    """Status of each run below `out/train`, or of the run whose folder `out` is. DatasetError when there is none."""
-    folders = [out] if is_run(out) else sorted(path for path in (out / "train").glob("*") if is_run(path))
+    """Status of each run below `out`, or of the run whose folder `out` is. Raises DatasetError when there is none."""
+    below = [path for part in ("train", "sweep") for path in sorted((out / part).glob("*"))]
+    folders = [out] if is_run(out) else [path for path in below if is_run(path)]
     if not folders:
         raise DatasetError(f"{out} holds no run", "give the `out` folder of a pipeline that `train run` was started on")
     return [read_run_status(folder) for folder in folders]
@@ -53,10 +54,14 @@ def read_run_status(folder: Path) -> RunStatus:
         return RunStatus(folder.name, state)
     speed = last["tokens"] / max(last["seconds"], 1e-9)
     left = last["seconds"] / last["step"] * (last["num_steps"] - last["step"])
-    point = last_line(folder / "curve.jsonl")
-    recall = point.get("recall", {}).get("held_out")
-    unfinished = None if finished else left
-    return RunStatus(folder.name, state, last["step"], last["num_steps"], last["loss"], speed, unfinished, recall)
+    steps = (last["step"], last["num_steps"])
+    return RunStatus(folder.name, state, *steps, last["loss"], speed, None if finished else left, read_recall(folder))
+
+
+def read_recall(folder: Path) -> float | None:
+    """Recall of held-out questions at the last time they were asked; None before, and of a run that is not watched."""
+    recall: float | None = last_line(folder / "curve.jsonl").get("recall", {}).get("held_out")
+    return recall
 
 
 def last_line(path: Path) -> dict[str, Any]:

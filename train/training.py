@@ -1,8 +1,6 @@
 """The stage `train run`: notes to runs. A run whose checkpoint has the same inputs is kept."""
 
 import json
-import time
-from collections.abc import Callable
 
 from augment.settings import save_settings
 from augment.shards import write_json
@@ -10,7 +8,7 @@ from train.checkpoint import Run, save_run
 from train.data import Corpus, group_by_tokens, pad
 from train.evaluate.watch import Watcher
 from train.grid import Cell
-from train.loop import Trained, train_method
+from train.loop import METRICS, Show, Trained, train_method
 from train.memory.attach import fit_background
 from train.memory.background import load_background
 from train.memory.patch import applied_patches
@@ -20,30 +18,43 @@ from train.methods.options import TrainedOptions
 from train.methods.prefix import PrefixMethod
 from train.methods.registry import start_method
 from train.model import Loaded, load_model
-from train.resume import Keeper
+from train.observe import observed_steps
+from train.resume import STATES, Keeper
 from train.stage import Say, Stage
 from train.stream import train_stream
 from train.teacher import teach
+from train.tracking.base import check_packages
 
-INPUTS, METRICS, TEACHER, STATES = "inputs.json", "metrics.jsonl", "teacher.arrow", "states"
+INPUTS, TEACHER = "inputs.json", "teacher.arrow"
 
 
 def train_all(stage: Stage, say: Say) -> None:
     """Train every run of the file that there is not yet; with peers, all of them call this."""
-    peers = stage.peers
-    with peers.main_first():
+    begin(stage)
+    for cell in stage.cells:
+        if cell.trains:
+            train_cell(stage, cell, say)
+
+
+def begin(stage: Stage) -> None:
+    """Write the settings beside the runs. Raises ConfigError when a package that they need is missing."""
+    check_packages(stage.settings.train.tracking)
+    with stage.peers.main_first():
         save_settings(stage.settings, stage.runs / "train.yaml")
-    for cell in [cell for cell in stage.cells if cell.trains]:
-        marker, inputs = stage.folder(cell) / INPUTS, stage.inputs(cell)
-        if peers.agree(marker.is_file() and json.loads(marker.read_text(encoding="utf-8")) == inputs):
-            say(f"{cell.name}: trained before, kept")
-            continue
-        if peers.is_main:
-            marker.unlink(missing_ok=True)
-            (stage.folder(cell) / "evaluation.json").unlink(missing_ok=True)
-        train_one(stage, cell, say)
-        if peers.is_main:
-            write_json(inputs, marker)
+
+
+def train_cell(stage: Stage, cell: Cell, say: Say) -> None:
+    """Train one run unless it is there, made of the same inputs."""
+    peers, marker, inputs = stage.peers, stage.folder(cell) / INPUTS, stage.inputs(cell)
+    if peers.agree(marker.is_file() and json.loads(marker.read_text(encoding="utf-8")) == inputs):
+        say(f"{cell.name}: trained before, kept")
+        return
+    if peers.is_main:
+        marker.unlink(missing_ok=True)
+        (stage.folder(cell) / "evaluation.json").unlink(missing_ok=True)
+    train_one(stage, cell, say)
+    if peers.is_main:
+        write_json(inputs, marker)
 
 
 def train_one(stage: Stage, cell: Cell, say: Say) -> None:
@@ -58,8 +69,8 @@ def train_one(stage: Stage, cell: Cell, say: Say) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     train, inputs = settings.train, stage.inputs(cell)
     keeper = Keeper(folder / STATES, inputs, train.checkpoint_every, train.keep, method.peers)
-    with keeper.ending_on_sigterm():
-        trained = run_course(stage, cell, loaded, method, corpus, keeper, step_printer(cell.name, say))
+    with keeper.ending_on_sigterm(), observed_steps(stage, cell, say) as show:
+        trained = run_course(stage, cell, loaded, method, corpus, keeper, show)
     method.collect()
     if stage.peers.is_main:
         save_run(folder, describe_run(stage, cell, loaded, method, trained), method)
@@ -74,7 +85,7 @@ def run_course(
     method: Method,
     corpus: Corpus,
     keeper: Keeper,
-    show: Callable[[int, int, float, float], None],
+    show: Show,
 ) -> Trained:
     """Train on all documents at once, or on groups of them one after another."""
     train = stage.settings.train
@@ -154,20 +165,3 @@ def describe_run(stage: Stage, cell: Cell, loaded: Loaded, method: Method, train
         trainable_parameters=method.num_trainable(),
         loss=trained.loss,
     )
-
-
-def step_printer(name: str, say: Say, every_sec: float = 15.0) -> Callable[[int, int, float, float], None]:
-    """Prints loss, speed and time left now and then."""
-    last, started = [time.monotonic()], time.monotonic()
-    first: list[int] = []
-
-    def show(step: int, num_steps: int, loss: float, speed: float) -> None:
-        now = time.monotonic()
-        first.append(step)
-        if now - last[0] >= every_sec:
-            last[0] = now
-            left = (now - started) / (step - first[0] + 1) * (num_steps - step)
-            say(f"{name}: step {step} of {num_steps}, loss {loss:.3f}, {speed:.0f} tokens/s, {left:.0f} s left")
-            del first[1:]
-
-    return show

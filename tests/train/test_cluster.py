@@ -7,15 +7,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import ray
 from typer.testing import CliRunner
 
-from tests.train.test_grid_runs import world  # noqa: F401
+from tests.worlds import write_world
 from train.cli import app
 
-METHODS = {
+METHODS: dict[str, Any] = {
     "memory": {"layers": [1], "num_keys": 16, "top_t": 50},
     "lora": {"rank": 2},
     "full": {"lr": 1e-3},
@@ -30,8 +31,13 @@ def settings(out: Path, *more: str) -> list[str]:
     return [word for text in sets for word in ("--set", text)]
 
 
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Path:
+    return write_world(tmp_path_factory.mktemp("cluster"), tiny_model)
+
+
 @pytest.fixture
-def out(world: Path, tmp_path: Path) -> Path:  # noqa: F811
+def out(world: Path, tmp_path: Path) -> Path:
     """An output folder with the notes."""
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "notes").symlink_to(world.parent / "out" / "notes")
@@ -48,7 +54,7 @@ def losses(run: Path) -> list[float]:
     return [json.loads(line)["loss"] for line in (run / "metrics.jsonl").read_text().splitlines()]
 
 
-def test_two_workers_train_what_one_process_trains(world: Path, out: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_two_workers_train_what_one_process_trains(world: Path, out: Path, tmp_path: Path) -> None:
     other = tmp_path / "one"
     other.mkdir()
     (other / "notes").symlink_to(out / "notes")
@@ -68,19 +74,19 @@ def test_two_workers_train_what_one_process_trains(world: Path, out: Path, tmp_p
     assert again.output.count("trained before, kept") == 3
 
 
-def test_a_worker_s_error_is_one_line(world: Path, out: Path) -> None:  # noqa: F811
+def test_a_worker_s_error_is_one_line(world: Path, out: Path) -> None:
     bad = ['train.methods={"lora": {"rank": 2, "lr": 1e30}}', *TWO]
     done = CliRunner().invoke(app, ["run", str(world), *settings(out), *[w for text in bad for w in ("--set", text)]])
     assert done.exit_code == 2 and "the loss is nan at step" in done.output and "Traceback" not in done.output
 
 
-def test_more_workers_than_the_cluster_holds_are_one_line(world: Path, out: Path) -> None:  # noqa: F811
+def test_more_workers_than_the_cluster_holds_are_one_line(world: Path, out: Path) -> None:
     more = ["train.workers.number=4000", "train.batches_per_step=4000"]
     done = CliRunner().invoke(app, ["run", str(world), *settings(out), *[w for text in more for w in ("--set", text)]])
     assert done.exit_code == 2 and "4000 workers want 4000 CPUs" in done.output
 
 
-def test_sigterm_saves_the_run_and_the_same_command_goes_on(world: Path, out: Path) -> None:  # noqa: F811
+def test_sigterm_saves_the_run_and_the_same_command_goes_on(world: Path, out: Path) -> None:
     sets = settings(out, *TWO, 'train.methods={"lora": {"rank": 2}}', "train.epochs=30")
     command = [sys.executable, "-m", "train.cli", "run", str(world), *sets]
     root = str(Path(__file__).parents[2])

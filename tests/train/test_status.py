@@ -33,6 +33,12 @@ def test_runs_that_train_and_runs_that_are_finished(tmp_path: Path) -> None:
     assert read_status(tmp_path / "train" / "lora") == [training]
 
 
+def test_the_runs_of_a_sweep_are_shown_too(tmp_path: Path) -> None:
+    write_run(tmp_path / "sweep" / "lora-lr0.001", whole=False)
+    write_run(tmp_path / "train" / "lora", whole=True)
+    assert [run.name for run in read_status(tmp_path)] == ["lora", "lora-lr0.001"]
+
+
 def test_a_folder_without_runs_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="holds no run"):
         read_status(tmp_path)

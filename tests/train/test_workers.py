@@ -9,7 +9,6 @@ import torch.distributed as dist
 from safetensors.torch import load_file
 
 from augment.errors import RunError
-from tests.train.test_grid_runs import invoke, world  # noqa: F401
 from tests.train.test_resume import SHAPE, make_corpus
 from train.config import Train, Workers
 from train.data import Data, pad

@@ -31,7 +31,7 @@ class FullMethod(DenseMethod):
         self.held = group_tied(self.network)
         self.masters = {name: master_of(group[0]) for name, group in self.held.items()}
         self.adamw = DenseAdamW(self.masters, options.lr, options.weight_decay, peers=peers, is_part=peers.splits)
-        self.whole: dict[str, Tensor] = self.masters
+        self.whole: Mapping[str, Tensor] = self.masters
 
     def begin(self) -> None:
         """Forget the gradients of the last step."""

@@ -36,7 +36,8 @@ def join_parts(part: Tensor, weight: Tensor) -> Tensor:
     """The whole of which `part` is this worker's, split as `weight` is; all workers call it."""
     if not isinstance(weight, DTensor):
         return part
-    whole = DTensor.from_local(
+    whole: Any = DTensor.from_local(
         part, weight.device_mesh, weight.placements, run_check=False, shape=weight.shape, stride=weight.stride()
     )
-    return whole.detach().full_tensor()
+    joined: Tensor = whole.detach().full_tensor()
+    return joined
