@@ -35,6 +35,7 @@ def declared() -> Iterator[Requirement]:
         project["dependencies"],
         extras["vllm-cpu"],
         extras["smollm2"],
+        extras["lm-eval"],
         PYPROJECT["dependency-groups"]["dev"],
     ]
     yield from (Requirement(line) for group in groups for line in group)
