@@ -9,6 +9,8 @@ import yaml
 
 from augment.errors import ConfigError
 from train.evaluate.harness import check_tasks, list_scores, run_tasks
+from train.methods.options import LoraOptions, MemoryOptions, PrefixOptions, TrainedOptions
+from train.methods.registry import start_method
 from train.model import load_model
 
 ROWS = [
@@ -49,6 +51,16 @@ def test_a_local_task_scores_what_the_likelihoods_say(task: Path, tiny_model: Pa
     if not bf16:  # rounding may turn what a random model finds likelier
         right = [likeliest(loaded, row["question"], row["choices"]) == row["gold"] for row in ROWS]  # type: ignore[arg-type]
         assert score["value"] == pytest.approx(sum(right) / 3)
+
+
+@pytest.mark.parametrize("options", [LoraOptions(rank=2), MemoryOptions(layers=[1], num_keys=16), PrefixOptions()])
+def test_what_methods_make_of_a_model_can_be_asked(task: Path, tiny_model: Path, options: TrainedOptions) -> None:
+    """Before training, a LoRA or a memory changes nothing; a prefix does."""
+    loaded = load_model(str(tiny_model), bf16=False)
+    (before,) = run_tasks(loaded, ["task.yaml"], task.parent, batch_size=2)
+    loaded.network = start_method(loaded.network, options, 0).network
+    (after,) = run_tasks(loaded, ["task.yaml"], task.parent, batch_size=2)
+    assert after == before or isinstance(options, PrefixOptions)
 
 
 def likeliest(loaded, question: str, choices: list[str]) -> int:  # type: ignore[no-untyped-def]

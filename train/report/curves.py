@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 
 from augment.escape import clip_end
 from train.report.matched import Matched, MatchedLearning
-from train.report.plots import MARKERS, MAX_NAME_CHARS, RULE, own_style, pick_colour, wrap_series
+from train.report.plots import MARKERS, MAX_NAME_CHARS, own_style, pick_colour, wrap_series
 
 
 def draw_matched_learning(matched: MatchedLearning, size_inches: tuple[float, float] = (10, 4.3)) -> Figure:
@@ -37,5 +37,5 @@ def draw_front(axes: Axes, method: Matched) -> None:
 def finish_axes(axes: Axes, matched: MatchedLearning, name: str) -> None:
     """Labels, and the levels that methods are compared at."""
     for level in matched.levels:
-        axes.axvline(100 * level, color=RULE, linewidth=1.2, zorder=0)
+        axes.axvline(100 * level, color=pick_colour(0), linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
     axes.set(xlabel="Held-out recall, exact match (%)", ylabel=name)

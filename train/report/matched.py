@@ -101,6 +101,7 @@ def reach(path: Sequence[CurvePoint], level: float) -> CurvePoint:
         if before.recall < level <= after.recall:
             share = (level - before.recall) / (after.recall - before.recall)
             kept = before.kept + share * (after.kept - before.kept)
+            kept = min(1.0, max(0.0, kept))  # rounding must not leave what a share can be
             return CurvePoint(after.step, level, kept, before.nll + share * (after.nll - before.nll))
     return next(point for point in path if point.recall >= level)
 

@@ -23,8 +23,8 @@ CERTAINTY = (
     (
         "Differences are the first method's figure less the second's, with a 95 % interval of the paired bootstrap: "
         "facts (with all their phrasings) and texts are drawn anew 2,000 times, and the runs of each method where it "
-        "has several seeds. Faint figures are smaller than their interval: they may be chance. With one seed, the "
-        "interval says nothing of how another seed would differ."
+        "has several seeds. Faint figures (in Markdown italic) are smaller than their interval: they may be chance. "
+        "With one seed, the interval says nothing of how another seed would differ."
     ),
     (
         "p is McNemar's exact test of 1→0 against 0→1 over the general questions; faint from .05 on. "
