@@ -45,13 +45,14 @@ def continue_prompts(
 
 
 def batches_of_like_beginning(encoded: Sequence[list[int]], batch_size: int) -> Iterator[list[int]]:
-    """Positions of sequences: those that begin alike together, short ones first."""
+    """Positions of sequences: those that begin alike together, then those that begin like no other, by length."""
 
     def key(i: int) -> list[int]:
         return encoded[i][:BEGINNING]
 
-    for _, alike in groupby(sorted(range(len(encoded)), key=lambda i: (key(i), len(encoded[i]))), key=key):
-        positions = list(alike)
+    groups = [list(g) for _, g in groupby(sorted(range(len(encoded)), key=lambda i: (key(i), len(encoded[i]))), key)]
+    alone = sorted((group[0] for group in groups if len(group) == 1), key=lambda i: len(encoded[i]))
+    for positions in [*(group for group in groups if len(group) > 1), alone]:
         yield from (positions[at : at + batch_size] for at in range(0, len(positions), batch_size))
 
 
