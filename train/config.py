@@ -103,12 +103,21 @@ class Train(Settings):
 
 
 class Evaluate(Settings):
-    """What is asked: `facts` about the documents that were trained, `known` general questions."""
+    """What is asked: `facts` about the documents that were trained, `known` general questions.
+
+    `kl`: measure KL(base || run) on the held-out passages; the base model is then in memory beside the run.
+    `open_texts`: so many cues and so many openings of held-out passages are continued by `open_tokens` tokens.
+    `lm_eval`: tasks of lm-evaluation-harness, by name or as YAML files relative to the pipeline file (extra `lm-eval`).
+    """
 
     facts: str
     known: str
     max_new_tokens: int = Field(default=12, ge=1)
     batch_size: int = Field(default=32, ge=1)
+    kl: bool = True
+    open_texts: int = Field(default=16, ge=0)
+    open_tokens: int = Field(default=48, ge=1)
+    lm_eval: list[str] = Field(default_factory=list)
 
 
 class TrainFile(Settings):

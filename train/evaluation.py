@@ -7,8 +7,9 @@ from augment.shards import count_rows, read_rows
 from train.checkpoint import Run, load_run, read_run
 from train.evaluate.base import RECORD, known_set, stale, write_evaluation
 from train.evaluate.context import context_of
+from train.evaluate.coverage import gather_material
+from train.evaluate.probes import read_probes
 from train.grid import BASE, Cell
-from train.model import load_model
 from train.report import NoteCounts, headline_table, read_runs, write_report
 from train.stage import Say, Stage
 
@@ -37,7 +38,7 @@ def evaluate_cell(stage: Stage, cell: Cell, path: Path, known: set[str]) -> None
         loaded, run = load_run(stage.folder(cell))
         write_evaluation(stage, loaded, run, path, known)
         return
-    loaded = load_model(stage.settings.model)
+    loaded = stage.reference
     options = cell.options.model_dump(mode="json")
     run = Run(cell.name, cell.label, cell.seed, stage.settings.model, loaded.folder.revision, options, 0, 0.0, 0, 0.0)
     find_context = context_of(cell.options, lambda: stage.passages, loaded.tokenizer, cell.seed)
@@ -56,7 +57,8 @@ def report_all(stage: Stage, say: Say) -> Path:
         generator=next((row["model"] for row in kept if row["model"]), "echo"),
         tokens=sum(row["completion_tokens"] for row in kept),
     )
-    paths = write_report(runs, Path(stage.settings.out) / "report", Path(stage.settings.out).name, counts)
+    material = gather_material(stage, read_probes(stage.settings.evaluate, stage.base, stage.trained_documents()))
+    paths = write_report(runs, Path(stage.settings.out) / "report", Path(stage.settings.out).name, counts, material)
     say(headline_table(runs))
     say(f"report: {paths.html.resolve()}")
     return paths.html

@@ -59,8 +59,12 @@ def load_model(name: str, bf16: bool = True) -> Loaded:
 def autocast_of(network: nn.Module) -> torch.autocast:
     """bf16 autocast where the network holds layers in bf16, nothing where it is all fp32."""
     device = next(network.parameters()).device.type
-    held = any(p.dtype == torch.bfloat16 for p in network.parameters())
-    return torch.autocast(device, dtype=torch.bfloat16, enabled=held)
+    return torch.autocast(device, dtype=torch.bfloat16, enabled=holds_bf16(network))
+
+
+def holds_bf16(network: nn.Module) -> bool:
+    """Whether some layer is held in bf16."""
+    return any(p.dtype == torch.bfloat16 for p in network.parameters())
 
 
 def hold_linears_in_bf16(network: nn.Module) -> None:

@@ -13,7 +13,7 @@ from train.activations import States
 from train.config import TrainFile
 from train.data import Batch, Corpus, encode_windows, group_by_tokens, pad, read_corpus, read_lines
 from train.grid import Cell, list_cells
-from train.model import Loaded
+from train.model import Loaded, load_model
 from train.passages import Passages, read_passages
 from train.peers import ALONE, Peers
 
@@ -54,6 +54,11 @@ class Stage:
         """The documents that the notes are about."""
         return read_passages(self.notes, self.settings.augment, self.base)
 
+    @cached_property
+    def reference(self) -> Loaded:
+        """The base model as it is, to compare runs to; it stays in memory with the stage."""
+        return load_model(self.settings.model)
+
     def folder(self, cell: Cell) -> Path:
         """Where a run is."""
         return self.runs / cell.name
@@ -78,13 +83,17 @@ class Stage:
         pairs = [f"Question: {q['question']}\nAnswer: {q['answer']}" for q in questions]
         return self.batches_of(passages, loaded), self.batches_of(pairs, loaded)
 
-    def held_out(self, loaded: Loaded) -> list[Batch]:
-        """Batches of the passages that are neither background nor replay. Raises DatasetError when there are none."""
+    def held_out_texts(self) -> list[str]:
+        """The passages that are neither background nor replay. Raises DatasetError when there are none."""
         data = self.settings.train.data
         texts = [p["text"] for p in read_lines(self.base / data.passages, "text")[data.num_background :]]
         if not texts:
             raise DatasetError(f"{data.passages} has no passage after the first {data.num_background}", "add some")
-        return self.batches_of(texts, loaded)
+        return texts
+
+    def held_out(self, loaded: Loaded) -> list[Batch]:
+        """Batches of these passages."""
+        return self.batches_of(self.held_out_texts(), loaded)
 
     def batches_of(self, texts: list[str], loaded: Loaded) -> list[Batch]:
         """Texts as padded batches of about `tokens_per_batch`."""

@@ -30,10 +30,18 @@ class Questions:
 
     def find(self, text: str, min_share: float) -> str:
         """The question of which the text repeats the largest share, "" when that is less than `min_share`."""
-        counts = Counter(i for sequence in sequences(text) for i in self.places.get(sequence, ()))
-        shares = [(count / self.num_sequences[i], -i) for i, count in counts.items()]
+        shares = [(share, -i) for i, share in self.shares(text)]
         share, place = max(shares, default=(0.0, 0))
         return self.questions[-place] if shares and share >= min_share else ""
+
+    def find_all(self, text: str, min_share: float) -> list[str]:
+        """All questions of which the text repeats at least `min_share`."""
+        return [self.questions[i] for i, share in self.shares(text) if share >= min_share]
+
+    def shares(self, text: str) -> Iterator[tuple[int, float]]:
+        """Each question that shares a sequence with the text, and how many of its sequences the text has."""
+        counts = Counter(i for sequence in sequences(text) for i in self.places.get(sequence, ()))
+        yield from ((i, count / self.num_sequences[i]) for i, count in counts.items())
 
 
 def sequences(text: str) -> set[str]:

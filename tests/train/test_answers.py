@@ -48,6 +48,11 @@ def test_every_prompt_is_in_one_batch_and_like_beginnings_meet() -> None:
     assert all(len({encoded[i][0] for i in batch}) == 1 and len(batch) <= 4 for batch in batches)
 
 
+def test_prompts_that_begin_like_no_other_share_batches() -> None:
+    encoded = [[i, *range(length)] for i, length in enumerate((9, 3, 6))] + [[*range(50, 70), i] for i in range(2)]
+    assert list(batches_of_like_beginning(encoded, 2)) == [[3, 4], [1, 2], [0]]
+
+
 def test_padding_stands_between_the_beginning_and_the_rest() -> None:
     ids, mask = pad_after([[1, 2, 3], [1, 4, 5, 6]], shared=1, pad=0)
     assert ids.tolist() == [[1, 0, 2, 3], [1, 4, 5, 6]]

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from tests.worlds import invoke, write_world
@@ -30,10 +32,17 @@ def test_every_run_is_trained_on_the_same_tokens_evaluated_and_reported(world: P
     invoke("evaluate", world)
     answers = json.loads((runs / "in_context" / "evaluation.json").read_text())
     assert answers["settings"] == {"kind": "in_context", "max_tokens": 1024} and answers["tokens_trained"] == 0
+    assert answers["general"]["kl"] == 0.0, "an untrained method has the base's weights"
+    record = json.loads((runs / "lora-next_token" / "evaluation.json").read_text())
+    assert record["general"]["kl"] > 0 and len(record["general"]["texts"]) == 2 and record["lm_eval"] == []
+    assert [record["open"][kind]["n"] for kind in ("document", "general")] == [2, 2]
+    assert "recalled" in invoke("explain", runs / "lora-next_token", "tower").splitlines()[0]
     invoke("report", world)
     report = json.loads((world.parent / "out" / "report" / "report.json").read_text())
     assert "Reversed" not in (world.parent / "out" / "report" / "report.md").read_text()  # nobody asked
     assert {method["label"] for method in report["methods"]} == {"base", *trained, "in_context", "retrieval"}
+    places = {fact["id"]: (fact["num_chunks"], fact["num_kept"]) for fact in report["facts"]}
+    assert places == {"tower": (1, 2), "bridge": (1, 2)} and report["facts_in_no_kept_note"] == []
 
 
 def test_a_mix_trains_what_it_names_as_often_as_it_says(world: Path) -> None:
@@ -108,6 +117,18 @@ def test_watching_writes_the_curve_and_ends_at_the_target(world: Path, knowing: 
     folder = world.parent / "out" / "train" / "lora"
     points = [json.loads(line) for line in (folder / "curve.jsonl").read_text().splitlines()]
     assert [point["epoch"] for point in points] == [1, 2, 3] and {"recall", "kept", "nll"} <= points[0].keys()
+    invoke("evaluate", world, *chosen)
+    invoke("report", world, *chosen)
+    report = json.loads((world.parent / "out" / "report" / "report.json").read_text())
+    (method,) = report["matched_learning"]["methods"]
+    assert method["label"] == "lora" and len(method["paths"][0]) >= 4, "the base, and three watched points"
+
+
+def test_a_missing_package_is_said_before_anything_is_evaluated(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("train.evaluate.harness.find_spec", lambda name: None)
+    chosen = ["--set", "train.methods={in_context: {}}", "--set", "evaluate.lm_eval=[arc_easy]"]
+    done = CliRunner().invoke(app, ["evaluate", str(world), *chosen])
+    assert done.exit_code == 2 and "pip install 'ingrain[lm-eval]'" in done.output and "evaluating" not in done.output
 
 
 def test_the_figures_of_a_stream_are_those_of_lopez_paz_and_ranzato() -> None:

@@ -23,32 +23,45 @@ def question_prompt(question: str) -> str:
     return f"{SHOTS}Question: {question}\nAnswer:"
 
 
-@torch.no_grad()
 def complete(loaded: Loaded, prompts: Sequence[str], max_new_tokens: int, batch_size: int) -> list[str]:
     """The greedy continuation of each prompt up to a line end, in the order of the prompts."""
+    texts = continue_prompts(loaded, prompts, max_new_tokens, batch_size, one_line=True)
+    return [text.strip().split("\n")[0].strip() for text in texts]
+
+
+def continue_prompts(
+    loaded: Loaded, prompts: Sequence[str], max_new_tokens: int, batch_size: int, *, one_line: bool
+) -> list[str]:
+    """The greedy continuation of each prompt up to the end that the model sets, or to a line end if `one_line`."""
     tokenizer: Any = loaded.tokenizer
     encoded = [list(tokenizer(prompt).input_ids) for prompt in prompts]
+    ends = [tokenizer.eos_token_id, *(line_end_tokens(tokenizer) if one_line else ())]
     answers = [""] * len(prompts)
     for chosen in batches_of_like_beginning(encoded, batch_size):
-        texts = complete_batch(loaded, [encoded[i] for i in chosen], max_new_tokens)
+        texts = complete_batch(loaded, [encoded[i] for i in chosen], max_new_tokens, ends)
         for i, text in zip(chosen, texts, strict=True):
-            answers[i] = text.strip().split("\n")[0].strip()
+            answers[i] = text
     return answers
 
 
 def batches_of_like_beginning(encoded: Sequence[list[int]], batch_size: int) -> Iterator[list[int]]:
-    """Positions of sequences: those that begin alike together, short ones first."""
+    """Positions of sequences: those that begin alike together, then those that begin like no other, by length."""
 
     def key(i: int) -> list[int]:
         return encoded[i][:BEGINNING]
 
-    for _, alike in groupby(sorted(range(len(encoded)), key=lambda i: (key(i), len(encoded[i]))), key=key):
-        positions = list(alike)
+    groups = [list(g) for _, g in groupby(sorted(range(len(encoded)), key=lambda i: (key(i), len(encoded[i]))), key)]
+    alone = sorted((group[0] for group in groups if len(group) == 1), key=lambda i: len(encoded[i]))
+    for positions in [*(group for group in groups if len(group) > 1), alone]:
         yield from (positions[at : at + batch_size] for at in range(0, len(positions), batch_size))
 
 
-def complete_batch(loaded: Loaded, encoded: Sequence[list[int]], max_new_tokens: int) -> list[str]:
-    """One batch: the beginning that all share is read once, the rest is padded on the left after it."""
+@torch.no_grad()
+def complete_batch(loaded: Loaded, encoded: Sequence[list[int]], max_new_tokens: int, ends: Sequence[int]) -> list[str]:
+    """One batch: the beginning that all share is read once, the rest is padded on the left after it.
+
+    `ends` are the tokens after which an answer is over.
+    """
     tokenizer: Any = loaded.tokenizer
     network: Any = loaded.network
     shared = 0 if getattr(network, "active_peft_config", None) else shared_length(encoded)  # a prefix has its own cache
@@ -60,7 +73,7 @@ def complete_batch(loaded: Loaded, encoded: Sequence[list[int]], max_new_tokens:
             past_key_values=read_beginning(loaded, encoded[0][:shared], len(encoded)),
             max_new_tokens=max_new_tokens,
             do_sample=False,
-            eos_token_id=[tokenizer.eos_token_id, *line_end_tokens(tokenizer)],
+            eos_token_id=list(ends),
             pad_token_id=tokenizer.pad_token_id,
         )
     texts: list[str] = tokenizer.batch_decode(out[:, ids.shape[1] :], skip_special_tokens=True)

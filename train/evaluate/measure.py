@@ -1,12 +1,16 @@
 """One evaluation of a model: every question asked, general text measured, as the figures of a record."""
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from torch import nn
+
+from augment.records import content_id
 from train.config import Evaluate
 from train.data import Batch
-from train.evaluate.likelihood import measure_likelihood
+from train.evaluate.likelihood import Likelihood, measure_likelihood
 from train.evaluate.probes import FindContext, Probe, ask_probes, no_context, retention, summarise
 from train.model import Loaded
 
@@ -19,24 +23,40 @@ class Exam:
     held_out: Sequence[Batch]
     options: Evaluate
 
+    def fingerprint(self) -> str:
+        """Hash of all that is asked: figures of different exams are no points of one curve."""
+        probes = json.dumps([asdict(probe) for probe in self.probes])
+        texts = json.dumps([batch.ids.tolist() for batch in self.held_out])
+        return content_id(probes, texts, str(self.options.max_new_tokens))
+
 
 def examine(
-    loaded: Loaded, exam: Exam, known: set[str] | None, find_context: FindContext = no_context
+    loaded: Loaded,
+    exam: Exam,
+    known: set[str] | None,
+    find_context: FindContext = no_context,
+    base: nn.Module | None = None,
 ) -> dict[str, Any]:
-    """Figures and answers; `known` are the ids that the base model answers, None for the base itself."""
+    """Figures and answers; `known` are the ids that the base model answers, None for the base itself.
+
+    With the `base` network the KL to it is measured too.
+    """
     answers = ask_probes(loaded, exam.probes, exam.options, find_context)
-    likelihood = measure_likelihood(loaded, exam.held_out)
+    likelihood = measure_likelihood(loaded, exam.held_out, base)
     known = known_ids(answers) if known is None else known
     return {
+        "exam": exam.fingerprint(),
         "learning": summarise(answers, ("cue", "held_out", "reversed")),
         "retention": retention(answers, known) if known else {},
-        "general": {
-            "nll": likelihood.nll,
-            "perplexity": likelihood.perplexity,
-            "num_tokens": likelihood.num_tokens,
-        },
+        "general": describe_likelihood(likelihood),
         "answers": answers,
     }
+
+
+def describe_likelihood(likelihood: Likelihood) -> dict[str, Any]:
+    """The record of general text: means in nats a token, and of each text its sums."""
+    means = {name: getattr(likelihood, name) for name in ("nll", "perplexity", "kl", "num_tokens")}
+    return means | {"texts": [asdict(text) for text in likelihood.texts]}
 
 
 def known_ids(answers: Sequence[dict[str, Any]]) -> set[str]:

@@ -25,7 +25,7 @@ class Watcher:
             return False
         figures = examine(self.loaded, self.exam, self.known)
         recall = {kind: scores["em"] for kind, scores in figures["learning"].items()}
-        point = {"epoch": epoch, "step": step, "recall": recall}
+        point = {"epoch": epoch, "step": step, "exam": figures["exam"], "recall": recall}
         point |= {"kept": figures["retention"].get("kept"), "nll": figures["general"]["nll"]}
         self.write(point, step)
         target = self.options.stop_at_recall

@@ -1,10 +1,12 @@
 """Turns evaluated runs into a report on what each method learned and what it made the model forget."""
 
-from train.report.results import NoteCounts, RunResult, read_run, read_runs
+from train.report.results import FactPlaces, Material, NoteCounts, RunResult, read_run, read_runs
 from train.report.terminal import headline_table
 from train.report.write import ReportPaths, write_report
 
 __all__ = [
+    "FactPlaces",
+    "Material",
     "NoteCounts",
     "ReportPaths",
     "RunResult",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from augment.errors import DatasetError
 from train.report.groups import group_seeds
+from train.report.intervals import mcnemar_exact
 from train.report.results import PHRASINGS, Answer, Kind, Phrasing, RunResult
 
 
@@ -35,6 +36,11 @@ class RunComparison:
     learned: tuple[Change, ...]
     lost: tuple[Change, ...]
     gained: tuple[Change, ...]
+
+    @property
+    def transition_p(self) -> float:
+        """McNemar's exact p-value that known questions are lost and gained equally often."""
+        return mcnemar_exact(len(self.lost), len(self.gained))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +77,8 @@ class MethodSummary:
     tokens_trained: Spread
     train_sec: Spread
     trainable_parameters: Spread
+    kl: Spread | None
+    fluency: dict[str, tuple[Spread, Spread]]  # by kind of text: repeated share, words
 
     def num_questions(self, phrasing: Phrasing) -> int:
         return self.runs[0].result.learning[phrasing].n
@@ -166,7 +174,26 @@ def _summarise(label: str, members: list[RunResult], base: RunResult) -> MethodS
         tokens_trained=spread(lambda r: r.result.tokens_trained),
         train_sec=spread(lambda r: r.result.train_sec),
         trainable_parameters=spread(lambda r: r.result.trainable_parameters),
+        kl=spread(_read_kl) if all(run.result.general.kl is not None for run in runs) else None,
+        fluency={kind: (spread(_read_repeated(kind)), spread(_read_words(kind))) for kind in _common_kinds(runs)},
     )
+
+
+def _read_kl(run: RunComparison) -> float:
+    return run.result.general.kl or 0.0
+
+
+def _common_kinds(runs: Sequence[RunComparison]) -> list[str]:
+    """Kinds of free texts that every run has."""
+    return [kind for kind in runs[0].result.fluency if all(kind in run.result.fluency for run in runs)]
+
+
+def _read_repeated(kind: str) -> Callable[[RunComparison], float]:
+    return lambda run: run.result.fluency[kind].repeated
+
+
+def _read_words(kind: str) -> Callable[[RunComparison], float]:
+    return lambda run: run.result.fluency[kind].num_words
 
 
 def _read_em(phrasing: Phrasing) -> Callable[[RunComparison], float]:

@@ -31,11 +31,16 @@ class Fields:
         return int(value) if value == int(value) else self._refuse(key, "a whole number")
 
     def number(self, key: str) -> float:
+        value = self.signed_number(key, "a finite number of at least 0")
+        return value if value >= 0 else self._refuse(key, "a finite number of at least 0")
+
+    def signed_number(self, key: str, wanted: str = "a finite number") -> float:
         value = self._get(key)
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not is_number or not math.isfinite(value) or value < 0:
-            self._refuse(key, "a finite number of at least 0")
-        return float(value)
+        return float(value) if is_number and math.isfinite(value) else self._refuse(key, wanted)
+
+    def optional_number(self, key: str) -> float | None:
+        return self.number(key) if self.values.get(key) is not None else None
 
     def positive(self, key: str) -> float:
         value = self.number(key)
@@ -62,6 +67,13 @@ class Fields:
         if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
             self._refuse(key, "a list of objects")
         return [Fields(value, self.path, f"{self.place}{key}[{i}].") for i, value in enumerate(values)]
+
+    def optional_child(self, key: str) -> "Fields":
+        """An empty object where the key is missing, as in files of before it was written."""
+        return self.child(key) if key in self.values else Fields({}, self.path, f"{self.place}{key}.")
+
+    def optional_children(self, key: str) -> list["Fields"]:
+        return self.children(key) if key in self.values else []
 
     def _get(self, key: str) -> Any:
         if key not in self.values:

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from augment.escape import clip_end, clip_start, escape_markdown
-from train.report.compare import Change, Comparison
-from train.report.results import NoteCounts
+from train.report.compare import Change
+from train.report.contents import Contents, Section
 from train.report.samples import choose_samples
 from train.report.tables import (
     Cell,
@@ -20,12 +20,13 @@ from train.report.wording import READING, write_facts, write_headline
 MAX_SAMPLE_CHARS = 240
 
 
-def render_markdown(comparison: Comparison, title: str, notes: NoteCounts) -> str:
+def render_markdown(contents: Contents) -> str:
     """The whole page; every text that is not ours is escaped on its way in."""
+    comparison, notes = contents.comparison, contents.notes
     learned = [change for run in comparison.runs for change in run.learned]
     lost = [change for run in comparison.runs for change in run.lost]
     parts = [
-        f"# {escape_markdown(title)}",
+        f"# {escape_markdown(contents.title)}",
         f"**{escape_markdown(write_headline(comparison))}**",
         escape_markdown(write_facts(comparison)),
         _render_table(make_headline_table(comparison)),
@@ -36,6 +37,7 @@ def render_markdown(comparison: Comparison, title: str, notes: NoteCounts) -> st
         _render_table(make_cost_table(comparison)),
         "![Recall by phrasing](recall_by_phrasing.png)",
         *(escape_markdown(paragraph) for paragraph in READING),
+        *(part for section in contents.sections() for part in _render_section(section)),
         "## Answers before and after",
         _render_samples("Questions learned", learned),
         _render_samples("Known questions lost", lost),
@@ -46,6 +48,12 @@ def render_markdown(comparison: Comparison, title: str, notes: NoteCounts) -> st
     return "\n\n".join(parts) + "\n"
 
 
+def _render_section(section: Section) -> list[str]:
+    plot = ["![Forgetting at equal learning](matched_learning.png)"] if section.has_curves else []
+    paragraphs = [escape_markdown(paragraph) for paragraph in section.paragraphs]
+    return [f"## {section.name}", *paragraphs, *plot, *map(_render_table, section.tables)]
+
+
 def _render_table(table: Table) -> str:
     header = _render_row([table.corner, *(column.line for column in table.columns)])
     rule = "|---|" + "--:|" * len(table.columns)
@@ -54,11 +62,14 @@ def _render_table(table: Table) -> str:
 
 
 def _render_cell(cell: Cell) -> str:
-    return f"**{cell.text}** {cell.interval}".strip() if cell.best else cell.line
+    """A cell's text may be a document's or a model's; its interval is ours."""
+    text = escape_markdown(cell.text)
+    marked = f"**{text}**" if cell.best else f"*{text}*" if cell.faint else text
+    return f"{marked} {cell.interval}".strip()
 
 
 def _render_row(texts: Sequence[str], ready: Sequence[str] = ()) -> str:
-    """Texts are escaped here; `ready` cells hold figures that we formatted."""
+    """Texts are escaped here; `ready` cells are escaped already."""
     return "| " + " | ".join([*(escape_markdown(text) for text in texts), *ready]) + " |"
 
 

@@ -10,9 +10,10 @@ from markupsafe import Markup
 
 from augment.escape import clean_line, clip_end, clip_start
 from train.report.compare import Change, Comparison, RunComparison
+from train.report.contents import Contents
+from train.report.curves import draw_matched_learning
 from train.report.inline import inline_svg
 from train.report.plots import PANELS, draw_panel, draw_recall_by_phrasing, render_svg, wrap_series
-from train.report.results import NoteCounts
 from train.report.samples import choose_samples
 from train.report.tables import (
     make_cost_table,
@@ -58,10 +59,11 @@ class RunSettings:
     settings: str
 
 
-def render_page(comparison: Comparison, title: str, notes: NoteCounts) -> str:
+def render_page(contents: Contents) -> str:
     """The whole page, escaped by jinja2; only the plots, which are ours, go in as markup."""
+    comparison, notes = contents.comparison, contents.notes
     return _load_template().render(
-        title=clean_line(title),
+        title=clean_line(contents.title),
         headline=clean_line(write_headline(comparison)).replace(" %", "\N{NO-BREAK SPACE}%"),
         facts=clean_line(write_facts(comparison)),
         headline_table=make_headline_table(comparison),
@@ -69,6 +71,8 @@ def render_page(comparison: Comparison, title: str, notes: NoteCounts) -> str:
         reading=READING,
         panels=_draw_panels(comparison),
         bars=_draw_bars(comparison),
+        sections=contents.sections(),
+        curves=_draw_curves(contents),
         samples=_list_samples(comparison),
         generator=clean_line(notes.generator),
         num_note_tokens=f"{notes.tokens:,}",
@@ -99,6 +103,14 @@ def _draw_panels(comparison: Comparison) -> list[Markup]:
 def _draw_bars(comparison: Comparison) -> Markup:
     description = "Exact match by phrasing, one bar per method; the table of recall holds the figures."
     return inline_svg(render_svg(draw_recall_by_phrasing(comparison, PHONE_INCHES), "none"), "bars", description)
+
+
+def _draw_curves(contents: Contents) -> Markup | None:
+    if not contents.matched:
+        return None
+    description = "Known answers kept and change of loss as held-out recall rose; the tables below hold the figures."
+    figure = draw_matched_learning(contents.matched, (PHONE_INCHES, 7.2))
+    return inline_svg(render_svg(figure, "none"), "curves", description)
 
 
 def _list_samples(comparison: Comparison) -> tuple[SampleList, SampleList]:

@@ -69,7 +69,7 @@ class Panel:
 
 def draw_learning_and_forgetting(comparison: Comparison) -> Figure:
     """Both panels side by side, as they stand in a paper."""
-    with _own_style():
+    with own_style():
         figure = Figure(figsize=(10, 4.3), layout="constrained")
         for axes, panel in zip(figure.subplots(1, 2), PANELS, strict=True):
             _draw_points(axes, panel, comparison)
@@ -79,7 +79,7 @@ def draw_learning_and_forgetting(comparison: Comparison) -> Figure:
 
 def draw_panel(comparison: Comparison, panel: Panel) -> Figure:
     """One panel alone, small enough to be read on a phone."""
-    with _own_style():
+    with own_style():
         figure = Figure(figsize=(4.8, 3.9), layout="constrained")
         _draw_points(figure.subplots(), panel, comparison)
         _name_points(figure, comparison, [panel])
@@ -88,7 +88,7 @@ def draw_panel(comparison: Comparison, panel: Panel) -> Figure:
 
 def draw_recall_by_phrasing(comparison: Comparison, width_inches: float = 7.2) -> Figure:
     """Bars of exact match per phrasing, with Wilson intervals; methods in the order of the tables."""
-    with _own_style():
+    with own_style():
         figure = Figure(figsize=(width_inches, 3.6), layout="constrained")
         axes = figure.subplots()
         for series, method in enumerate(comparison.methods):
@@ -103,7 +103,7 @@ def draw_recall_by_phrasing(comparison: Comparison, width_inches: float = 7.2) -
 
 def render_png(figure: Figure) -> bytes:
     buffer = BytesIO()
-    with _own_style():
+    with own_style():
         figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()
 
@@ -112,7 +112,7 @@ def render_svg(figure: Figure, text_as: str = "path") -> str:
     """Same figure, same bytes: no date, ids that hash the content. Text as `path` looks alike everywhere."""
     buffer = BytesIO()
     nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
-    with _own_style(), matplotlib.rc_context({"svg.fonttype": text_as}):
+    with own_style(), matplotlib.rc_context({"svg.fonttype": text_as}):
         figure.savefig(buffer, format="svg", metadata=nothing, transparent=text_as == "none")
     return buffer.getvalue().decode("utf-8")
 
@@ -127,7 +127,7 @@ def wrap_series(series: int) -> int:
 
 
 @contextmanager
-def _own_style() -> Iterator[None]:
+def own_style() -> Iterator[None]:
     """The user's own matplotlib configuration must not change a report."""
     with matplotlib.style.context(["default", STYLE]):
         yield

@@ -4,9 +4,12 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from train.report.compare import Change, Comparison, MethodSummary, RunComparison
+from train.report.compare import Change, MethodSummary, RunComparison
+from train.report.contents import Contents
+from train.report.differences import Pair
 from train.report.intervals import wilson_interval
-from train.report.results import PHRASINGS, NoteCounts
+from train.report.material import count_leaks, list_untold
+from train.report.results import PHRASINGS
 from train.report.samples import choose_samples
 from train.report.wording import write_headline
 
@@ -17,19 +20,24 @@ SPREADS = (
 )  # fmt: skip
 
 
-def render_record(comparison: Comparison, title: str, notes: NoteCounts) -> str:
+def render_record(contents: Contents) -> str:
     """JSON in ASCII, so that no text in it fails to be written; `schema_version` grows when a key changes."""
-    base = comparison.base
+    comparison, base = contents.comparison, contents.comparison.base
     record = {
         "schema_version": SCHEMA_VERSION,
-        "title": title,
+        "title": contents.title,
         "headline": write_headline(comparison),
         "model": base.model,
         "model_revision": base.model_revision,
         "base": base.run,
-        "notes": asdict(notes),
+        "notes": asdict(contents.notes),
         "methods": [_record_method(method) for method in comparison.methods],
         "runs": [_record_run(run) for run in comparison.runs],
+        "differences": [_record_pair(pair) for pair in contents.pairs],
+        "matched_learning": asdict(contents.matched) if contents.matched else None,
+        "facts": [asdict(fact) for fact in contents.material.facts],
+        "facts_in_no_kept_note": [fact.id for fact in list_untold(contents.material)],
+        "leakage": count_leaks(comparison, contents.material) | {"questions": sorted(contents.material.leaked)},
         "samples": {
             "learned": _record_samples([change for run in comparison.runs for change in run.learned]),
             "lost": _record_samples([change for run in comparison.runs for change in run.lost]),
@@ -57,6 +65,7 @@ def _record_method(method: MethodSummary) -> dict[str, Any]:
         "kept_interval": wilson_interval(method.kept.mean, method.num_known),
         "num_known": method.num_known,
         **{name: asdict(getattr(method, name)) for name in SPREADS},
+        "kl": asdict(method.kl) if method.kl else None,
     }
 
 
@@ -73,13 +82,23 @@ def _record_run(run: RunComparison) -> dict[str, Any]:
         "trainable_parameters": result.trainable_parameters,
         "learning": {phrasing: asdict(recall) for phrasing, recall in result.learning.items()},
         "retention": asdict(result.retention),
-        "general": asdict(result.general),
+        "general": {name: getattr(result.general, name) for name in ("nll", "perplexity", "kl", "num_tokens")},
         "perplexity_change": run.perplexity_change,
         "nll_change": run.nll_change,
         "num_learned": len(run.learned),
         "num_lost": len(run.lost),
         "num_gained": len(run.gained),
+        "known_lost": [change.id for change in run.lost],
+        "known_gained": [change.id for change in run.gained],
+        "transition_p": run.transition_p,
+        "fluency": {kind: asdict(figures) for kind, figures in result.fluency.items()},
+        "lm_eval": [asdict(score) for score in result.task_scores],
     }
+
+
+def _record_pair(pair: Pair) -> dict[str, Any]:
+    figures = {key: asdict(d) | {"is_clear": d.is_clear} for key, d in pair.differences.items() if d}
+    return {"first": pair.first, "second": pair.second, "figures": figures}
 
 
 def _record_samples(changes: list[Change]) -> dict[str, Any]:

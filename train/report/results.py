@@ -1,7 +1,7 @@
 """Turns each run's `evaluation.json` into one typed, frozen record: all that the report knows about a run."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -12,7 +12,7 @@ Phrasing = Literal["cue", "held_out", "reversed"]
 Kind = Literal["cue", "held_out", "reversed", "known"]
 PHRASINGS: tuple[Phrasing, ...] = get_args(Phrasing)
 KINDS: tuple[Kind, ...] = get_args(Kind)
-BASE_METHOD = "none"
+BASE_METHOD, CURVE = "none", "curve.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +35,55 @@ class Retention:
 
 
 @dataclass(frozen=True, slots=True)
+class Text:
+    """One general text: sum of its NLL in nats over its `num_tokens` predicted tokens."""
+
+    nll: float
+    num_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
 class General:
-    """Next-token loss in nats on general text that no method trained on."""
+    """Next-token loss and KL(base || run) in nats a token on general text that no method trained on.
+
+    `kl` is None where nobody measured it; `texts` are empty in evaluations of before they were recorded.
+    """
 
     nll: float
     perplexity: float
     num_tokens: int
+    kl: float | None = None
+    texts: tuple[Text, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Fluency:
+    """Free continuations: mean share of repeated 4-word sequences, mean length in words, over n texts."""
+
+    repeated: float
+    num_words: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class CurvePoint:
+    """What was measured at one step of a training: recall of held-out questions, known share kept, general NLL."""
+
+    step: int
+    recall: float
+    kept: float
+    nll: float
+
+
+@dataclass(frozen=True, slots=True)
+class TaskScore:
+    """One metric of one task of lm-evaluation-harness, with its standard error if it has one."""
+
+    task: str
+    metric: str
+    value: float
+    stderr: float | None
+    n: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +122,9 @@ class RunResult:
     retention: Retention
     general: General
     answers: tuple[Answer, ...]
+    fluency: dict[str, Fluency] = field(default_factory=dict)
+    curve: tuple[CurvePoint, ...] = ()
+    task_scores: tuple[TaskScore, ...] = ()
 
     @property
     def is_base(self) -> bool:
@@ -94,6 +140,30 @@ class NoteCounts:
     kept_by_strategy: dict[str, int]
     generator: str
     tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class FactPlaces:
+    """Where the answer of one fact stands: in how many studied chunks, kept and rejected notes of its document.
+
+    `num_chunks` is None where the document could not be read.
+    """
+
+    id: str
+    document: str
+    question: str
+    answer: str
+    num_chunks: int | None
+    num_kept: int
+    num_rejected: int
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What the dataset holds of what is asked: the facts, and the questions that stand in a kept note (`leaked`)."""
+
+    facts: tuple[FactPlaces, ...] = ()
+    leaked: frozenset[str] = frozenset()
 
 
 def read_runs(folder: Path) -> list[RunResult]:
@@ -120,9 +190,19 @@ def read_run(path: Path) -> RunResult:
         trainable_parameters=fields.count("trainable_parameters"),
         learning={phrasing: _read_recall(learning, phrasing) for phrasing in PHRASINGS},
         retention=_read_retention(retention),
-        general=General(general.positive("nll"), general.positive("perplexity"), general.count("num_tokens")),
+        general=_read_general(general),
         answers=_read_answers(fields),
+        fluency=_read_fluency(fields),
+        curve=read_curve(path.with_name(CURVE), fields.values.get("exam")),
+        task_scores=_read_task_scores(fields),
     )
+
+
+def read_curve(path: Path, exam: object) -> tuple[CurvePoint, ...]:
+    """The points that a watched training wrote, in order; those of another exam are not comparable and left out."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    points = [Fields(_load_line(line, path, i), path, f"line {i}: ") for i, line in enumerate(lines, 1)]
+    return tuple(_read_point(point) for point in points if point.values.get("exam", exam) == exam)
 
 
 def _is_hidden(path: Path, folder: Path) -> bool:
@@ -139,6 +219,45 @@ def _load_object(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise DatasetError(f"{path} must hold one JSON object", REMEDY)
     return values
+
+
+def _load_line(line: str, path: Path, number: int) -> dict[str, Any]:
+    try:
+        values = json.loads(line)
+    except ValueError as error:
+        raise DatasetError(f"{path}:{number} is not JSON: {error}", "delete that line") from error
+    if not isinstance(values, dict):
+        raise DatasetError(f"{path}:{number} must hold one JSON object", "delete that line")
+    return values
+
+
+def _read_point(fields: Fields) -> CurvePoint:
+    recall = fields.child("recall").share("held_out")
+    return CurvePoint(fields.count("step"), recall, fields.share("kept"), fields.positive("nll"))
+
+
+def _read_general(fields: Fields) -> General:
+    return General(
+        nll=fields.positive("nll"),
+        perplexity=fields.positive("perplexity"),
+        num_tokens=fields.count("num_tokens"),
+        kl=fields.optional_number("kl"),
+        texts=tuple(Text(text.number("nll"), text.count("num_tokens")) for text in fields.optional_children("texts")),
+    )
+
+
+def _read_fluency(fields: Fields) -> dict[str, Fluency]:
+    open_texts = fields.optional_child("open")
+    kinds = {kind: open_texts.child(kind) for kind in ("document", "general") if kind in open_texts.values}
+    return {k: Fluency(f.share("repeated"), f.number("num_words"), f.count("n")) for k, f in kinds.items()}
+
+
+def _read_task_scores(fields: Fields) -> tuple[TaskScore, ...]:
+    scores = fields.optional_children("lm_eval")
+    return tuple(
+        TaskScore(s.text("task"), s.text("metric"), s.signed_number("value"), s.optional_number("stderr"), s.count("n"))
+        for s in scores
+    )
 
 
 def _read_recall(learning: Fields, phrasing: Phrasing) -> Recall:

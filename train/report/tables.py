@@ -6,19 +6,21 @@ from typing import Literal
 
 from train.report.compare import Comparison, MethodSummary, Spread
 from train.report.intervals import wilson_interval
-from train.report.results import NoteCounts, Phrasing
+from train.report.results import NoteCounts, Phrasing, TaskScore
 
 PHRASING_NAMES: dict[Phrasing, str] = {"cue": "Cue", "held_out": "Held-out", "reversed": "Reversed"}
+TEXT_NAMES = {"document": "About documents", "general": "General"}
 ABSENT, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A figure, its interval if it has one, and whether it is the best of its column."""
+    """A figure, its interval if it has one, whether it is the best of its column, and whether it may be chance."""
 
     text: str
     interval: str = ""
     best: bool = False
+    faint: bool = False
 
     @property
     def line(self) -> str:
@@ -96,7 +98,49 @@ def make_forgetting_table(comparison: Comparison) -> Table:
         Measure(Column("Perplexity"), lambda m: m.perplexity, write_decimal, "lowest"),
         _measure_perplexity_change(),
     ]
+    if all(method.kl for method in comparison.methods):
+        measures.append(Measure(Column("KL", "nats a token"), _read_kl, write_nats, "lowest", "absent"))
     return _make_table("Forgetting: known answers and general text.", measures, comparison)
+
+
+def make_fluency_table(comparison: Comparison) -> Table | None:
+    """Free continuations by kind of text; None where no run has any."""
+    kinds = [kind for kind in TEXT_NAMES if all(kind in method.fluency for method in comparison.methods)]
+    measures = []
+    for kind in kinds:
+        n = comparison.base.fluency[kind].n
+        repeated = Column(f"{TEXT_NAMES[kind]}: repeated", f"n = {n}")
+        measures.append(Measure(repeated, _read_fluency(kind, 0), write_percent, "lowest"))
+        measures.append(Measure(Column(f"{TEXT_NAMES[kind]}: words"), _read_fluency(kind, 1), write_count))
+    caption = "Free continuations: share of 4-word sequences that stood before, and length."
+    return _make_table(caption, measures, comparison) if kinds else None
+
+
+def make_task_table(comparison: Comparison) -> Table | None:
+    """Tasks of lm-evaluation-harness, a row for each run; None where no run did any."""
+    names = dict.fromkeys((s.task, s.metric, s.n) for run in comparison.runs for s in run.result.task_scores)
+    rows = []
+    for series, method in enumerate(comparison.methods):
+        for run in method.runs:
+            scores = {(s.task, s.metric, s.n): s for s in run.result.task_scores}
+            cells = tuple(_write_task(scores[name]) if name in scores else Cell(ABSENT) for name in names)
+            rows.append(Row(run.result.run, cells, series))
+    columns = tuple(Column(f"{task} {metric}", f"n = {n}") for task, metric, n in names)
+    caption = "Tasks of lm-evaluation-harness: value ± standard error, by run."
+    return Table(caption, "Run", columns, tuple(rows)) if names else None
+
+
+def _write_task(score: TaskScore) -> Cell:
+    error = "" if score.stderr is None else f" ± {score.stderr:.3f}"
+    return Cell(f"{score.value:.3f}{error}")
+
+
+def _read_kl(method: MethodSummary) -> Spread:
+    return method.kl or _constant(0)
+
+
+def _read_fluency(kind: str, place: int) -> Callable[[MethodSummary], Spread]:
+    return lambda method: method.fluency[kind][place]
 
 
 def make_cost_table(comparison: Comparison) -> Table:
@@ -146,6 +190,10 @@ def write_count(spread: Spread) -> Cell:
 
 def write_decimal(spread: Spread) -> Cell:
     return Cell(f"{spread.mean:,.2f}{_write_range(spread, lambda value: f'{value:,.2f}')}")
+
+
+def write_nats(spread: Spread) -> Cell:
+    return Cell(f"{spread.mean:.3f}{_write_range(spread, lambda value: f'{value:.3f}')}")
 
 
 def _write_range(spread: Spread, write: Callable[[float], str]) -> str:

@@ -19,6 +19,38 @@ READING = (
         "seeds, the figure is their mean and ± half their range. Bold marks the best method of a column."
     ),
 )
+CERTAINTY = (
+    (
+        "Differences are the first method's figure less the second's, with a 95 % interval of the paired bootstrap: "
+        "facts (with all their phrasings) and texts are drawn anew 2,000 times, and the runs of each method where it "
+        "has several seeds. Faint figures (in Markdown italic) are smaller than their interval: they may be chance. "
+        "With one seed, the interval says nothing of how another seed would differ."
+    ),
+    (
+        "p is McNemar's exact test of 1→0 against 0→1 over the general questions; faint from .05 on. "
+        "report.json names each of them."
+    ),
+)
+MATCHED = (
+    (
+        "Who learns less forgets less. Here all methods are read where held-out recall first reaches the same level, "
+        "between the points that train.watch wrote; the highest level is the one that every run has reached. The area "
+        "is that under the front of what was kept at best at a recall or above it: 1 would be all learned and nothing "
+        "lost, and a recall that was never reached counts as nothing kept."
+    ),
+)
+FLUENCY = (
+    (
+        "Free continuations begin with a cue about a document, or with the first words of a held-out general text, "
+        "and run on without an example before them."
+    ),
+)
+CAUSE = (
+    (
+        "A fact counts as told where its answer stands, word by word, in a kept note of its document: a fact that no "
+        "note tells cannot be learned. `train explain RUN FACT` shows what became of one."
+    ),
+)
 
 
 def write_headline(comparison: Comparison) -> str:

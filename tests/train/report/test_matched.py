@@ -1,0 +1,91 @@
+"""Forgetting at equal learning: levels that all reach, values between points, fronts and their areas by hand."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from augment.errors import DatasetError
+from tests.train.report.runs import BASE, LORA, MEMORY, NOTES
+from train.report import write_report
+from train.report.compare import compare_runs
+from train.report.matched import describe_unwatched, find_front, match_learning, measure_area, reach
+from train.report.results import CurvePoint, RunResult, read_curve
+
+
+def watch(run: RunResult, *points: tuple[float, float, float]) -> RunResult:
+    """The run with a curve of (recall, kept, NLL)."""
+    return replace(run, curve=tuple(CurvePoint(10 * i, *point) for i, point in enumerate(points, 1)))
+
+
+# The finished runs: memory recalls .75, keeps 1 at NLL 2.1; lora recalls 1, keeps 0 at NLL 2.6; the base's NLL is 2.
+WATCHED_MEMORY = watch(MEMORY, (0.25, 1.0, 2.0), (0.5, 0.9, 2.05))
+WATCHED_LORA = watch(LORA, (0.5, 0.5, 2.2), (0.4, 0.4, 2.4), (1.0, 0.0, 2.6))
+
+
+def test_methods_are_read_at_recall_levels_that_all_reach() -> None:
+    matched = match_learning(compare_runs([BASE, WATCHED_MEMORY, WATCHED_LORA]))
+    assert matched is not None and matched.levels == (0.1875, 0.375, 0.5625, 0.75)
+    lora, memory = matched.methods
+    assert [spread.mean for spread in memory.kept] == pytest.approx([1.0, 0.95, 0.925, 1.0])
+    # Lora is at 0 and 1 at the start, at .5 and .5 after its first point: at .375 it keeps 1 - .75 * .5.
+    assert [spread.mean for spread in lora.kept[:2]] == pytest.approx([0.8125, 0.625])
+    # It first passes .5625 on the way from (.4, .4) to (1, 0).
+    share = (0.5625 - 0.4) / 0.6
+    assert lora.kept[2].mean == pytest.approx(0.4 * (1 - share))
+    assert lora.nll_change[2].mean == pytest.approx((2.4 + share * 0.2) / 2 - 1)
+    assert lora.paths[0][-1] == lora.paths[0][3], "the last point is the finished run, and stands there once"
+    assert matched.unwatched == ()
+
+
+def test_the_front_keeps_what_nothing_beats_and_its_area_is_that_of_the_steps() -> None:
+    points = [CurvePoint(i, r, k, 2.0) for i, (r, k) in enumerate([(0, 1), (0.5, 0.8), (0.4, 0.7), (0.9, 0.3)])]
+    front = find_front(points)
+    assert [(p.recall, p.kept) for p in front] == [(0, 1), (0.5, 0.8), (0.9, 0.3)]
+    assert measure_area(front) == pytest.approx(0.5 * 0.8 + 0.4 * 0.3)
+    assert measure_area(find_front([CurvePoint(0, 1.0, 1.0, 2.0)])) == 1.0
+
+
+def test_a_level_is_reached_at_the_first_crossing() -> None:
+    path = [CurvePoint(i, r, k, 2.0) for i, (r, k) in enumerate([(0, 1.0), (0.6, 0.4), (0.2, 0.2), (0.8, 0.1)])]
+    assert reach(path, 0.3).kept == pytest.approx(0.7)
+    assert reach(path, 0.6).kept == pytest.approx(0.4)
+
+
+def test_runs_without_a_curve_are_named_and_none_at_all_is_nothing() -> None:
+    assert match_learning(compare_runs([BASE, MEMORY, LORA])) is None
+    matched = match_learning(compare_runs([BASE, WATCHED_MEMORY, LORA]))
+    assert matched is not None and [method.label for method in matched.methods] == ["memory"]
+    assert "lora" in describe_unwatched(matched)
+
+
+def test_a_run_that_learned_nothing_leaves_no_level() -> None:
+    nothing = replace(watch(LORA, (0.0, 0.5, 2.2)), learning=BASE.learning)
+    matched = match_learning(compare_runs([BASE, WATCHED_MEMORY, nothing]))
+    assert matched is not None and matched.levels == () and "no level" in describe_unwatched(matched)
+
+
+def test_the_report_shows_it_in_all_its_files(tmp_path: Path) -> None:
+    paths = write_report([BASE, WATCHED_MEMORY, WATCHED_LORA], tmp_path, "Test", NOTES)
+    record = json.loads(paths.record.read_text())["matched_learning"]
+    assert record["levels"][-1] == 0.75 and [m["label"] for m in record["methods"]] == ["lora", "memory"]
+    assert paths.matched_png is not None and paths.matched_png.read_bytes().startswith(b"\x89PNG")
+    markdown, page = paths.markdown.read_text(), paths.html.read_text()
+    assert "matched_learning.png" in markdown and "Forgetting at equal learning" in page
+    row = next(line for line in markdown.splitlines() if line.startswith("| memory | 100 % [34, 100] | 95 %"))
+    assert row.endswith(f"| {record['methods'][1]['area']:.2f} |")
+
+
+def test_a_curve_is_read_and_points_of_other_questions_are_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "curve.jsonl"
+    point = {"step": 1, "recall": {"held_out": 0.5}, "kept": 0.9, "nll": 2.0}
+    path.write_text("\n".join(json.dumps(p) for p in [point, point | {"exam": "a"}, point | {"exam": "b", "step": 3}]))
+    assert [p.step for p in read_curve(path, "b")] == [1, 3]
+    assert read_curve(tmp_path / "none.jsonl", "b") == ()
+    path.write_text(json.dumps(point | {"kept": 2}))
+    with pytest.raises(DatasetError, match="line 1: kept' must be a share"):
+        read_curve(path, "b")
+    path.write_text("{")
+    with pytest.raises(DatasetError, match=r"curve.jsonl:1 is not JSON"):
+        read_curve(path, "b")
