@@ -16,6 +16,8 @@ from typer.testing import CliRunner
 from tests.worlds import write_world
 from train.cli import app
 
+pytestmark = pytest.mark.slow  # Ray and its workers take some twenty seconds to start
+
 METHODS: dict[str, Any] = {
     "memory": {"layers": [1], "num_keys": 16, "top_t": 50},
     "lora": {"rank": 2},

@@ -119,6 +119,7 @@ def test_a_watched_run_is_in_both_as_in_its_lines(world: Path, knowing: None) ->
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_a_killed_run_goes_on_in_the_same_places_without_a_step_twice_or_a_word_to_anyone(
     world: Path, tmp_path: Path
 ) -> None:
