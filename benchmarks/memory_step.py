@@ -41,6 +41,7 @@ from train.memory.pool import Pool
 from train.memory.product_key import ProductKeys
 from train.methods.memory import MemoryMethod
 from train.methods.options import FullOptions, LoraOptions, MemoryOptions
+from train.methods.prefix import PrefixMethod
 from train.methods.registry import start_method
 from train.model import load_model
 
@@ -65,13 +66,14 @@ def people_batch(model: str) -> Batch:
 
 def step_of(options: Any, batch: Batch, model: str, cached: bool = False) -> Callable[[], Any]:
     """One training step of a method of ours; `cached`: the states below the first memory are kept."""
-    network = load_model(model).network
-    method = start_method(network, options, seed=0)
+    method = start_method(load_model(model).network, options, seed=0)
+    if isinstance(method, PrefixMethod):
+        method.fit([Sample(batch.ids[0].tolist())])
     if isinstance(method, MemoryMethod):
         for memory in method.memories.values():
             memory.pool.num_background.fill_(100)  # a background that reads no slot: every step moves its full top_t
     cache = ActivationCache(method.lowest_blocks()) if cached else None
-    return lambda: take_step(network, method, [batch], 1.0, step=0, cache=cache)
+    return lambda: take_step(method.network, method, [batch], 1.0, step=0, cache=cache)
 
 
 def time_in_turns(steps: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
