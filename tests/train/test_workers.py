@@ -23,6 +23,8 @@ from train.model import load_model
 from train.peers import ALONE, Peers
 from train.resume import Keeper
 
+pytestmark = pytest.mark.slow
+
 # (options, is it split over the workers)
 RUNS: dict[str, tuple[TrainedOptions, bool]] = {
     "memory": (MemoryOptions(**SHAPE, top_t=20), False),
