@@ -74,7 +74,7 @@ def read_chunks(data: Path, num_chunks: int, model: ModelFolder | None) -> list[
     """The first chunk of passages spread over the whole file."""
     lines = data.read_text(encoding="utf-8").splitlines()
     chosen = [json.loads(line) for line in lines[:: max(1, len(lines) // num_chunks)]][:num_chunks]
-    count, options = token_counter(model), Chunks(max_tokens=CHUNK_TOKENS)
+    count, options = token_counter(model.path if model else None), Chunks(max_tokens=CHUNK_TOKENS)
     return [
         next(split_document(Document(f"{i}", passage["title"].replace("_", " "), "", passage["text"]), options, count))
         for i, passage in enumerate(chosen)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from train.data import Sample
 from train.methods.dense import DenseAdamW, DenseMethod
 from train.methods.options import PrefixOptions
+from train.model import autocast_of
 from train.peers import ALONE, Peers
 
 WEIGHTS, TENSOR = "adapter_model.safetensors", "prompt_embeddings"
@@ -37,7 +38,7 @@ class PrefixMethod(DenseMethod):
         ids = [token for sample in samples for token in sample.ids][:num_tokens]
         ids = (ids * (num_tokens // len(ids) + 1))[:num_tokens]
         base = self.network.get_base_model()
-        with torch.no_grad():
+        with torch.no_grad(), autocast_of(base):
             cache = base(input_ids=torch.tensor([ids], device=self.encoder.trainable_embedding.device), use_cache=True)
         pairs = [(layer.keys.float(), layer.values.float()) for layer in cache.past_key_values.layers]
         self.encoder.load_prompt_embeddings(
