@@ -143,9 +143,12 @@ def listed_shards(folder: Path, split: str) -> list[str]:
 
 
 def read_rows(folder: Path, split: str, columns: Sequence[str] | None = None) -> Iterator[Row]:
-    """The rows of a split in order of commit."""
+    """The rows of a split in order of commit. Raises DatasetError when an older version wrote them without a column."""
     for name in listed_shards(folder, split):
         table = read_table(folder / split / name)
+        if missing := set(columns or ()) - set(table.column_names):
+            what = f"{folder / split / name} has no column {min(missing)}: an older version wrote it"
+            raise DatasetError(what, "move the folder away and run `augment run` again")
         yield from (table.select(list(columns)) if columns else table).to_pylist()
 
 

@@ -30,6 +30,7 @@ from augment.shards import (
     stage_rows,
     staged_pieces,
 )
+from tests.rows import blank_row
 
 TOKENS, TOPS, SCORES = SCHEMA.field("token_ids").type, SCHEMA.field("top_ids").type, SCHEMA.field("top_logprobs").type
 
@@ -236,3 +237,10 @@ def test_kill_minus_9_loses_and_doubles_nothing(tmp_path: Path) -> None:
         units = [r["unit_id"] for r in read_rows(folder, split)]
         assert sorted(units) == sorted(unit_id(i) for i in range(len(before) + 5))
     assert len(datasets.load_from_disk(str(folder))["train"]) == len(before) + 5
+
+
+def test_a_dataset_of_an_older_version_is_one_line(tmp_path: Path) -> None:
+    store = NoteStore(tmp_path / "notes")
+    store.commit(stage_rows(store.folder, [blank_row() | {"verdict": "kept"}]))
+    with pytest.raises(DatasetError, match=r"has no column colour: an older version wrote it"):
+        list(read_rows(store.folder, "train", ["text", "colour"]))
