@@ -21,8 +21,8 @@ from typing import Any
 import torch
 from memory_step import RESULTS, peak_resident, random_batch, step_of
 
+from augment.models import find_model
 from train.methods.options import OPTIONS, LoraOptions
-from train.model import load_model
 
 OURS = ("lora", "full", "memory", "prefix")
 THEIRS = ("trainer_lora", "trainer_full")
@@ -77,8 +77,10 @@ def time_trainer(name: str, args: argparse.Namespace) -> list[float]:
 
 
 def trainer_model(name: str, model: str) -> Any:
-    """The model as the Trainer's users load it: in fp32, autocast does the rest."""
-    network = load_model(model, bf16=False).network
+    """The model as the Trainer's users load it: in fp32 with the library's choices, autocast does the rest."""
+    from transformers import AutoModelForCausalLM
+
+    network = AutoModelForCausalLM.from_pretrained(str(find_model(model).path), dtype=torch.float32)
     if name == "trainer_full":
         return network.requires_grad_(True)
     from peft import LoraConfig, get_peft_model

@@ -9,6 +9,7 @@ from torch import nn
 
 from augment.errors import ModelError
 from augment.models import ModelFolder, find_model
+from train.allocator import keep_freed_memory
 
 
 @dataclass(slots=True)
@@ -31,6 +32,7 @@ def load_model(name: str, bf16: bool = True) -> Loaded:
     With `bf16` the frozen linear layers are held in bf16: what bf16 autocast would make of them at every call.
     """
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    keep_freed_memory()
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
 

@@ -26,7 +26,7 @@ class DenseAdamW:
     ) -> None:
         self.parameters, self.lr, self.max_norm = dict(parameters), lr, max_norm
         self.peers, self.is_part = peers, is_part
-        self.optimizer = torch.optim.AdamW(self.parameters.values(), lr=lr, weight_decay=decay)
+        self.optimizer = torch.optim.AdamW(self.parameters.values(), lr=lr, weight_decay=decay, fused=True)
 
     def forget(self) -> None:
         """Drop the gradients of the last step."""
@@ -74,7 +74,7 @@ class DenseAdamW:
             parameter.copy_(tensors[name])
             moments = {key.rpartition("|")[2]: key for key in tensors if key.rpartition("|")[0] == name}
             self.optimizer.state[parameter] = {
-                key: tensors[whole].to("cpu" if key == "step" else parameter.device) for key, whole in moments.items()
+                key: tensors[whole].to(parameter.device) for key, whole in moments.items()
             }
 
 
