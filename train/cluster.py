@@ -27,9 +27,8 @@ def train_on_workers(stage: Stage, say: Say) -> None:
     start_ray()
     workers = stage.settings.train.workers
     check_cluster(workers)
-    from ray.train import RunConfig, ScalingConfig
+    from ray.train import RunConfig, ScalingConfig, TrainingFailedError
     from ray.train.torch import TorchTrainer
-    from ray.train.v2.api.exceptions import TrainingFailedError
     from ray.util.queue import Queue
 
     lines = Queue(actor_options={"num_cpus": 0})
