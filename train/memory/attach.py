@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from augment.errors import ConfigError
 from train.data import Batch
+from train.memory.contrast import BEFORE, WIDTH, contrast, last_tokens
 from train.memory.layer import Memory, WithMemory
 from train.memory.pool import Pool
 from train.memory.product_key import ProductKeys
@@ -28,10 +29,11 @@ def attach_memories(network: nn.Module, options: MemoryOptions, seed: int, peers
     memories: dict[int, Memory] = {}
     for index in options.layers:
         shape = (options.num_keys, options.heads, options.k, options.half_key_size)
-        keys = ProductKeys(size, *shape, seed=1000 * seed + index)
+        keys = ProductKeys(size, *shape, seed=1000 * seed + index, sharpness=options.sharpness)
         shared = options.pool == "shared" and memories
         pool = memories[options.layers[0]].pool if shared else new_pool(options.num_keys**2, size, peers)
         memories[index] = Memory(keys, pool, options.gate, options.projection).to(device)
+        memories[index].read_dropout, memories[index].query_noise = options.read_dropout, options.query_noise
         block: Any = layers[index]
         setattr(block, options.mlp, WithMemory(getattr(block, options.mlp), memories[index]))
     return memories
@@ -50,6 +52,8 @@ def fit_background(
     questions: Sequence[Batch],
     notes: Sequence[Batch] = (),
     null_score: float = 1.4,
+    placement: str = "spread",
+    num_contrasts: int = 0,
 ) -> None:
     """Fit keys to the passages' states and place them on the notes'; then count what the background reads.
 
@@ -61,8 +65,13 @@ def fit_background(
     for index, memory in memories.items():
         memory.keys.fit(torch.cat([s[index] for s in states]))
     noted = [collect_states(network, memories, batch) for batch in notes]
+    said = last_tokens(notes, WIDTH + BEFORE) if noted and num_contrasts else None
+    for index, memory in memories.items() if said is not None else ():
+        directions = contrast(torch.cat([s[index] for s in noted]), said, num_contrasts)
+        if directions is not None:
+            memory.keys.tell_apart(directions)
     for index, memory in memories.items() if noted else ():
-        memory.keys.place(torch.cat([s[index] for s in noted]), null_score)
+        memory.keys.place(torch.cat([s[index] for s in noted]), null_score, placement)
     for batch_states in [*states, *(collect_states(network, memories, batch) for batch in questions)]:
         for index, memory in memories.items():
             memory.pool.count_background(*memory.keys(batch_states[index]))

@@ -9,7 +9,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-COLUMNS, ITEMS = 128, 8  # of one tile
+COLUMNS, ITEMS, WARPS = 1024, 8, 2  # of one tile: whole rows of up to 1,024 numbers, read in one piece
 
 
 @triton.jit  # type: ignore[untyped-decorator]
@@ -36,5 +36,7 @@ def sum_bags(table: Tensor, index: Tensor, weights: Tensor, begins: Tensor) -> T
     out = torch.empty(num_bags, width, device=table.device)
     if num_bags:
         grid = (num_bags, triton.cdiv(width, COLUMNS))
-        sum_bag[grid](table, index.contiguous(), weights.contiguous(), begins, out, width, COLUMNS, ITEMS)
+        sum_bag[grid](
+            table, index.contiguous(), weights.contiguous(), begins, out, width, COLUMNS, ITEMS, num_warps=WARPS
+        )
     return out

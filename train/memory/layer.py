@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from train.memory.pool import Pool
@@ -33,7 +34,7 @@ class Memory(nn.Module):
         self.keys, self.pool = keys, pool
         self.gate = TokenGate(size) if gate else None
         self.project = identity_projection(size) if projection else None
-        self.recording = False
+        self.recording, self.read_dropout, self.query_noise = False, 0.0, 0.0
         self.accesses: list[Access] = []
 
     @property
@@ -51,7 +52,9 @@ class Memory(nn.Module):
 
     def look_up(self, states: Tensor) -> Tensor:
         """Weighted sum of value rows for each state: (T, d) to (T, d)."""
-        slots, weights = self.keys(states)
+        slots, weights = self.keys(states, self.query_noise if self.recording else 0.0)
+        if self.recording and self.read_dropout:
+            weights = F.dropout(weights, self.read_dropout)
         table, at = self.pool.find(slots)
         sums = self.read(table, at, weights)
         if self.recording:

@@ -24,6 +24,7 @@ from augment.records import content_id
 from augment.shards import write_json
 
 ORDER = "patches.json"
+MOST_ROWS = 2**14  # more wait to be summed up only where as many are summed up already
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +202,8 @@ class PatchRecorder:
         """One step's deltas (R, d) of distinct slots (R,)."""
         parts = self.parts.setdefault((document, layer), [])
         parts.append((slots, deltas))
-        if len(parts) > self.every:
+        since = sum(len(part) for part, _ in parts[1:])
+        if len(parts) > self.every or since > MOST_ROWS + len(parts[0][0]):
             parts[:] = [sum_rows(parts)]
 
     def save(self) -> dict[str, Tensor]:

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from train.memory.placement import spread_points
+from train.memory.placement import centre_points, spread_points
 from train.memory.top_k import pairs_to_search, top_k
 
 SHARPNESS = 8.0
@@ -31,10 +31,12 @@ class ProductKeys(nn.Module):
     null_score: Tensor
     pairs: Tensor
 
-    def __init__(self, size: int, num_keys: int, heads: int, k: int, half: int, seed: int) -> None:
+    def __init__(
+        self, size: int, num_keys: int, heads: int, k: int, half: int, seed: int, sharpness: float = SHARPNESS
+    ) -> None:
         super().__init__()
         self.draw = torch.Generator().manual_seed(seed)
-        self.k = min(k, num_keys)
+        self.k, self.sharpness = min(k, num_keys), sharpness
         self.register_buffer("mean", torch.zeros(size))
         query = torch.randn(heads, size, 2 * half, generator=self.draw) / math.sqrt(size)
         self.register_buffer("projection", query.transpose(0, 1).flatten(1).contiguous())
@@ -51,32 +53,47 @@ class ProductKeys(nn.Module):
         whiten = vectors @ torch.diag((eigenvalues.clamp_min(0) + ridge).rsqrt()) @ vectors.T
         self.projection = whiten @ self.projection
 
-    def place(self, states: Tensor, null_score: float) -> None:
+    def tell_apart(self, directions: Tensor) -> None:
+        """Make the second half of each query of these directions (d, n): for one product key both halves must agree.
+
+        Each head has a random mixture of them.
+        """
+        heads, half = len(self.keys), self.keys.shape[-1]
+        mixture = torch.randn(heads, directions.shape[1], half, generator=self.draw) / math.sqrt(directions.shape[1])
+        queries = self.projection.unflatten(1, (heads, 2, half)).clone()
+        queries[:, :, 1] = torch.einsum("dn,hne->dhe", directions, mixture.to(directions.device))
+        self.projection = queries.flatten(1).contiguous()
+
+    def place(self, states: Tensor, null_score: float, placement: str = "spread") -> None:
         """Put half keys on the halves of the notes' states (T, d), once `fit`; those that find no point stay random.
 
         A sum of two cosines is 2 at a key and, for a random one, about 0.7 at best: `null_score` lies between.
         """
         for i, halves in enumerate(self.halves(states)):
             for head in range(len(self.keys)):
-                points = spread_points(halves[:, head], self.keys.shape[2], self.draw)
+                points = {"spread": spread_points, "centres": centre_points}[placement](
+                    halves[:, head], self.keys.shape[2], self.draw
+                )
                 self.keys[head, i, : len(points)] = points
         self.null_score.fill_(null_score)
 
-    def halves(self, states: Tensor) -> list[Tensor]:
+    def halves(self, states: Tensor, noise: float = 0.0) -> list[Tensor]:
         """Both halves (T, heads, half) of the queries of states (T, d), as unit vectors."""
         queries = ((states.float() - self.mean) @ self.projection).unflatten(-1, (len(self.keys), -1))
+        if noise:
+            queries = queries + noise * queries.std() * torch.randn_like(queries)
         return [F.normalize(half, dim=-1) for half in queries.chunk(2, -1)]
 
     @torch.no_grad()
-    def forward(self, states: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, states: Tensor, noise: float = 0.0) -> tuple[Tensor, Tensor]:
         (best_1, at_1), (best_2, at_2) = (
             top_k(torch.einsum("the,hne->thn", half, self.keys[:, i]), self.k)
-            for i, half in enumerate(self.halves(states))
+            for i, half in enumerate(self.halves(states, noise))
         )
         of_1, of_2 = self.pairs
         sums = best_1.index_select(-1, of_1) + best_2.index_select(-1, of_2)
         best, pair = sums.topk(self.k, -1)
         slots = at_1.gather(-1, of_1[pair]) * self.keys.shape[2] + at_2.gather(-1, of_2[pair])
         null = self.null_score.expand_as(best[..., :1])
-        weights = (SHARPNESS * torch.cat([best, null], -1)).softmax(-1)[..., : self.k]
+        weights = (self.sharpness * torch.cat([best, null], -1)).softmax(-1)[..., : self.k]
         return slots.flatten(1), weights.flatten(1)

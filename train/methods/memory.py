@@ -69,7 +69,7 @@ class MemoryMethod:
 
     def update(self, batches: Sequence[Batch], scale: float) -> None:
         """Choose the step's rows in each pool over all its batches, move them, and note down what they moved by."""
-        document = common_document(batches)
+        document = common_document(batches) if self.options.patches == "document" else ""
         masks = [batch.mask if counts else torch.zeros_like(batch.mask) for batch, counts in self.peers.own(batches)]
         for index, memories in self.pools.items():
             accesses = [memory.take_accesses() for memory in memories]
