@@ -126,6 +126,7 @@ class TrainFile(Settings):
     model: str = EMBEDDED
     out: str
     seed: int = 0
+    facts: Any = None
     augment: Any = None
     train: Train
     evaluate: Evaluate
