@@ -20,9 +20,10 @@ QUESTIONS = (("name", "last"), ("names", "what"))
 PAIR = re.compile(r"\s*Question:\s*(?P<question>\S[^\n]*)\n+Answer:\s*(?P<answer>\S[^\n]*)\s*")
 MIN_KEPT = 0.5  # of the question's words that carry meaning
 EMPTY = frozenset(
-    "who whom whose what which where when why how is was are were be been being do does did has have had can could will "
-    "would the and for from with that this these those of in on at by to as it its he she his her they their them there "
-    "name named names called call known give given one two after before into about your you say tell word term".split()
+    "who whom whose what which where when why how is was are were be been being do does did has have had can could "
+    "will would the and for from with that this these those of in on at by to as it its he she his her they their them "
+    "there name named names called call known give given one two after before into about your you say tell word "
+    "term".split()
 )
 
 

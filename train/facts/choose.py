@@ -54,7 +54,7 @@ def choose_sets(
     Raises DatasetError when no fact is left, or the base answers nothing.
     """
     chosen = Chosen()
-    learn_left = choose_facts(learn, options, base, chosen, say)
+    learn_left = probe(choose_facts(learn, options, base, chosen, say), options, base, chosen, say)
     keep_left = choose_keep(keep, options, base, chosen, say)
     choose_background(learn_left if more else [], keep_left, options, chosen)
     return chosen
@@ -78,6 +78,19 @@ def choose_facts(rows: Sequence[Question], options: Facts, base: Examinee, chose
     if not chosen.facts:
         raise DatasetError("no fact is left to learn", "give more questions, or lower facts.skip")
     return left
+
+
+def probe(rows: Sequence[Question], options: Facts, base: Examinee, chosen: Chosen, say: Say) -> list[Question]:
+    """Ask `num_probed` more: what the base answers is for the known set, what it does not comes back with the rest."""
+    asked, left = rows[: options.num_probed], list[Question]()
+    for start in range(0, len(asked), GROUP):
+        group = asked[start : start + GROUP]
+        for question, knows in zip(group, base.knows(group), strict=True):
+            (chosen.known_learn if knows else left).append(question)
+        say(f"facts: {start + len(group)} of {len(asked)} more questions asked")
+    chosen.num_asked["probed"] = len(asked)
+    chosen.num_known["probed"] = len(asked) - len(left)
+    return [*left, *rows[len(asked) :]]
 
 
 def readable(rows: Sequence[Question], options: Facts, chosen: Chosen) -> Iterator[Question]:

@@ -40,6 +40,7 @@ class Facts(Settings):
 
     `skip`: so many facts that the base does not know are passed over first, to have another set for other settings.
     `num_keep` questions of `keep` are asked; with `only_known` those that the base answers go into the known set alone.
+    `num_probed` more questions of `learn` are asked, to find some that the base answers.
     `num_background` pairs, and `num_passages` general texts, are disjoint from what is learned and from what is kept.
     """
 
@@ -50,6 +51,7 @@ class Facts(Settings):
     num_facts: int = Field(default=100, ge=1)
     skip: int = Field(default=0, ge=0)
     num_keep: int = Field(default=500, ge=1)
+    num_probed: int = Field(default=0, ge=0)
     only_known: bool = False
     num_background: int = Field(default=400, ge=1)
     num_passages: int = Field(default=120, ge=2)
