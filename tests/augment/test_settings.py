@@ -166,7 +166,7 @@ def test_a_scale_is_merged_deeply_and_overrides_come_after_it(tmp_path: Path) ->
             "scale=large",
             ":17: unknown key augment.strategies.paraphrase",
         ),
-        (GOOD.replace("docs", "docs\n    limit: no") + SCALES, "scale=large", ":5: augment.documents.limit = 'no'"),
+        (GOOD.replace("docs", "docs\n    limit: many") + SCALES, "scale=large", ":5: augment.documents.limit = 'many'"),
     ],
 )
 def test_a_mistake_in_a_scale_names_its_line(tmp_path: Path, text: str, override: str, expected: str) -> None:

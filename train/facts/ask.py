@@ -23,16 +23,14 @@ class Examinee:
         self.loaded: Loaded | None = None
 
     def read(self) -> dict[str, str]:
-        """The answers of this model; a last line that a kill cut off is asked again."""
-        said = {}
-        for line in self.path.read_text(encoding="utf-8").splitlines() if self.path.is_file() else []:
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError:
-                continue
-            if row["model"] == self.key:
-                said[row["question"]] = row["answer"]
-        return said
+        """The answers of this model. A last line that a kill cut off goes, and is asked again."""
+        if not self.path.is_file():
+            return {}
+        whole, _, cut = self.path.read_text(encoding="utf-8").rpartition("\n")
+        if cut:
+            self.path.write_text(f"{whole}\n" if whole else "", encoding="utf-8")
+        rows = map(json.loads, whole.splitlines())
+        return {row["question"]: row["answer"] for row in rows if row["model"] == self.key}
 
     def knows(self, questions: Sequence[Question]) -> list[bool]:
         """Whether the model answers each question exactly."""

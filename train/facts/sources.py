@@ -92,13 +92,11 @@ def parse_question(row: Mapping[str, Any], where: str, document: str = "") -> Qu
 
 
 def list_answers(found: Any) -> list[str]:
-    """All answers: a text, a list, TriviaQA's value with aliases, or SQuAD's spans."""
-    if isinstance(found, str):
-        return [found]
+    """All answers: a text, a list, TriviaQA's value with aliases, or SQuAD's spans; what is no text is none."""
     if isinstance(found, Mapping):
-        first = [found["value"]] if "value" in found else []
-        return [*first, *found.get("aliases", found.get("text", []))]
-    return [a for a in found if isinstance(a, str)] if isinstance(found, list | tuple) else []
+        return [*list_answers([found.get("value")]), *list_answers(found.get("aliases", found.get("text")))]
+    several = [found] if isinstance(found, str) else found if isinstance(found, list | tuple) else []
+    return [answer for answer in several if isinstance(answer, str)]
 
 
 def tidy(question: str) -> str:
