@@ -100,6 +100,7 @@ class AugmentFile(Settings):
     model: str = EMBEDDED
     out: str
     seed: int = 0
+    facts: Any = None
     augment: Augment
     train: Any = None
     evaluate: Any = None

@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 from augment.errors import ConfigError
 
 M = TypeVar("M", bound=BaseModel)
+OUT = "{out}/"
 
 
 class Settings(BaseModel):
@@ -51,23 +52,61 @@ def find_pipeline(name: str) -> Path:
 
 
 def load_settings(path: Path, overrides: Sequence[str], model: type[M]) -> M:
-    """Read `path`, apply overrides (`a.b=value`, the value in YAML), validate.
+    """Read `path`, merge the chosen one of its `scales`, apply overrides (`a.b=value`, the value in YAML), validate.
 
-    Raises ConfigError naming the key, its line where the file has one, and the nearest known key.
+    A text that begins with `{out}/` is a path in the `out` folder. Raises ConfigError naming the key, its line where
+    the file has one, and the nearest known key.
     """
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path} is not UTF-8 text (byte {error.start})", "save it as UTF-8") from None
-    data = parse_mapping(text, str(path))
+    data, scale = choose_scale(parse_mapping(text, str(path)), overrides, str(path))
     for override in overrides:
-        apply_override(data, override)
+        if not override.startswith("scale="):
+            apply_override(data, override)
     try:
-        return model.model_validate(data)
+        return model.model_validate(place_outputs(data, data.get("out"), path.parent))
     except ValidationError as error:
         errors = error.errors()
         unknown = [e for e in errors if e["type"] == "extra_forbidden"]  # a misspelt key is also a missing one
-        raise ConfigError(*describe([*unknown, *errors][0], model, text, str(path))) from None
+        raise ConfigError(*describe([*unknown, *errors][0], model, text, str(path), scale)) from None
+
+
+def choose_scale(data: dict[str, Any], overrides: Sequence[str], name: str) -> tuple[dict[str, Any], str]:
+    """The settings with those of one of `scales` merged in, and that one's name; as they are where there is none."""
+    for override in overrides:
+        if override.startswith("scale="):
+            apply_override(data, override)
+    scales, scale = data.pop("scales", {}), data.pop("scale", None)
+    if not isinstance(scales, dict) or not all(isinstance(part, dict) for part in scales.values()):
+        raise ConfigError(f"{name}: scales holds no settings by name", "write `scales: {cpu: {...}, gpu: {...}}`")
+    if scale is None:
+        return data, ""
+    if scale not in scales:
+        known = f"it has {', '.join(map(str, scales))}" if scales else "it has no scales"
+        raise ConfigError(f"{name} has no scale {scale}", known)
+    return merge(data, scales[scale]), str(scale)
+
+
+def merge(data: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Mappings in each other; what both have is the changes', and merged where both are mappings."""
+    merged = {**data, **changes}
+    for key in data.keys() & changes.keys():
+        if isinstance(data[key], dict) and isinstance(changes[key], dict):
+            merged[key] = merge(data[key], changes[key])
+    return merged
+
+
+def place_outputs(value: Any, out: Any, base: Path) -> Any:
+    """The settings with each `{out}/...` as a path from `base`, as other inputs are: it moves along with both."""
+    if isinstance(value, dict):
+        return {key: place_outputs(part, out, base) for key, part in value.items()}
+    if isinstance(value, list):
+        return [place_outputs(part, out, base) for part in value]
+    if isinstance(value, str) and isinstance(out, str) and value.startswith(OUT):
+        return os.path.relpath(Path(out).resolve() / value.removeprefix(OUT), base.resolve())
+    return value
 
 
 def parse_mapping(text: str, name: str) -> dict[str, Any]:
@@ -99,12 +138,12 @@ def apply_override(data: dict[str, Any], override: str) -> None:
         raise ConfigError(f"--set {override} is not valid YAML", "quote the value") from None
 
 
-def describe(error: ErrorDetails, model: type[BaseModel], text: str, name: str) -> tuple[str, str]:
+def describe(error: ErrorDetails, model: type[BaseModel], text: str, name: str, scale: str = "") -> tuple[str, str]:
     """What is wrong and what to do, of one validation error."""
     parts = [str(part) for part in error["loc"] if not str(part).startswith(("function-", "tagged-"))]
     location, _ = resolve(model, parts)
     key = ".".join(location)
-    line = find_line(yaml.compose(text), location)
+    line = find_line(yaml.compose(text), location, scale)
     where = f"{name}:{line}" if line else name
     if error["type"] == "extra_forbidden":
         known = known_keys(model, parts[:-1])
@@ -120,17 +159,27 @@ def describe(error: ErrorDetails, model: type[BaseModel], text: str, name: str) 
     return f"{where}: {key} = {shown[:60]} is wrong ({message[:1].lower()}{message[1:]})", "change that value"
 
 
-def find_line(node: yaml.Node | None, location: Sequence[str]) -> int | None:
-    """Line (from 1) of the deepest part of `location` that stands in the file, None when none does."""
-    line = None
+def find_line(node: yaml.Node | None, location: Sequence[str], scale: str = "") -> int | None:
+    """Line (from 1) of the deepest part of `location` that stands in the file, None when none does.
+
+    The scale's part of the file counts where it holds as much of the location as the rest.
+    """
+    found = find_lines(node, location)
+    scaled = find_lines(node, ["scales", scale, *location])[2:] if scale else []
+    lines = scaled if scaled and len(scaled) >= len(found) else found
+    return lines[-1] if lines else None
+
+
+def find_lines(node: yaml.Node | None, location: Sequence[str]) -> list[int]:
+    """The line of each part of `location` until one is not in the file."""
+    lines: list[int] = []
     for part in location:
-        if not isinstance(node, yaml.MappingNode):
-            break
-        found = [(k, v) for k, v in node.value if k.value == part]
+        found = [(k, v) for k, v in node.value if k.value == part] if isinstance(node, yaml.MappingNode) else []
         if not found:
             break
-        line, node = found[0][0].start_mark.line + 1, found[0][1]
-    return line
+        lines.append(found[0][0].start_mark.line + 1)
+        node = found[0][1]
+    return lines
 
 
 def known_keys(model: type[BaseModel], location: Sequence[str]) -> list[str]:

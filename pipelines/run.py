@@ -30,7 +30,8 @@ def run(file: File, overrides: Overrides = None, debug: Debug = False) -> None:
 def list_stages(file: str, overrides: list[str] | None) -> dict[str, Stage]:
     """The stages of the file in their order. Raises ConfigError before any of them starts."""
     settings = load_settings(find_pipeline(file), overrides or [], AugmentFile)
-    stages: dict[str, Stage] = {"augment": augment}
+    stages: dict[str, Stage] = {"facts": make_facts} if settings.facts is not None else {}
+    stages["augment"] = augment
     if settings.train is None:
         if settings.evaluate is not None:
             raise ConfigError(f"{file} has an `evaluate` part but nothing to evaluate", "add a `train` part")
@@ -38,6 +39,13 @@ def list_stages(file: str, overrides: list[str] | None) -> dict[str, Stage]:
     from train import cli as train_cli  # PyTorch loads only where something is trained
 
     return stages | {"train": train_cli.run, "evaluate": train_cli.evaluate, "report": train_cli.report}
+
+
+def make_facts(file: str, overrides: list[str] | None, debug: bool) -> None:
+    """Write the question sets; PyTorch loads only where there are some."""
+    from train import cli as train_cli
+
+    train_cli.facts(file, overrides, debug)
 
 
 def augment(file: str, overrides: list[str] | None, debug: bool) -> None:

@@ -54,6 +54,18 @@ def run(
 
 @app.command()
 @report_errors
+def facts(file: File, overrides: Overrides = None, debug: Debug = False) -> None:
+    """Make facts to learn and questions to keep out of question sets (the file's `facts` part)."""
+    from train.facts.settings import FactsFile
+
+    settings = load_settings(path := find_pipeline(file), overrides or [], FactsFile)
+    from train.facts.build import build_facts
+
+    build_facts(settings, path.parent, say)
+
+
+@app.command()
+@report_errors
 def evaluate(file: File, overrides: Overrides = None, debug: Debug = False) -> None:
     """Measure recall and forgetting of the base model and of every run."""
     settings = load_settings(path := find_pipeline(file), overrides or [], TrainFile)

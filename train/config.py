@@ -16,12 +16,14 @@ class Data(Settings):
     `questions` (`question`, `answer`): background only, disjoint from the known set.
     `answers_only`: of a question note, only the answer is learned; of all others, every token.
     `replay_share`: tokens of replay for each token of notes; they come on top.
+    `mix_tokens`: about so many tokens of notes in an epoch, the same for every mix: its weights are scaled to that.
     """
 
     passages: str
     questions: str
     num_background: int = Field(default=80, ge=1)
     replay_share: float = Field(default=0.1, ge=0, le=10)
+    mix_tokens: int | None = Field(default=None, ge=1)
     answers_only: bool = True
     max_length: int = Field(default=256, ge=8)
     tokens_per_batch: int = Field(default=1024, ge=16)
@@ -126,6 +128,7 @@ class TrainFile(Settings):
     model: str = EMBEDDED
     out: str
     seed: int = 0
+    facts: Any = None
     augment: Any = None
     train: Train
     evaluate: Evaluate

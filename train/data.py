@@ -180,6 +180,8 @@ def epoch_batches(
     draw = random.Random(f"{seed} {epoch}")
     groups: list[list[Sample]] = []
     by_document: dict[str, list[Sample]] = {}
+    if options.mix_tokens:
+        mix = scale_mix(corpus.notes, mix, options.mix_tokens)
     notes = corpus.notes if mix is None else draw_notes(corpus.notes, mix, draw)
     for sample in [*notes, *draw_replay(corpus, options.replay_share, draw, notes)]:
         by_document.setdefault(sample.document, []).append(sample)
@@ -188,6 +190,18 @@ def epoch_batches(
         groups += group_by_tokens(samples, options.tokens_per_batch)
     draw.shuffle(groups)
     return map(pad, groups)
+
+
+def scale_mix(notes: Sequence[Sample], mix: Mapping[str, float] | None, num_tokens: int) -> dict[str, float]:
+    """The mix (None: every strategy once) with weights so that an epoch has about `num_tokens` tokens of notes.
+
+    Raises DatasetError when there is no note of it.
+    """
+    mix = mix if mix is not None else dict.fromkeys((note.strategy for note in notes), 1.0)
+    total = sum(mix.get(note.strategy, 0.0) * len(note) for note in notes)
+    if not total:
+        raise DatasetError(f"there is no note of the strategies {', '.join(mix)}", "see train.mixes, or write some")
+    return {strategy: weight * num_tokens / total for strategy, weight in mix.items()}
 
 
 def draw_notes(notes: Sequence[Sample], mix: Mapping[str, float], draw: random.Random) -> list[Sample]:

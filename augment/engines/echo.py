@@ -48,7 +48,7 @@ class Echo:
         if "## " in prompt:
             return "\n".join(f"## Study {' '.join(words[i : i + 4])}" for i in range(0, 12, 4))
         if "\nQuestion: " in prompt:
-            return fixed_answer(prompt)
+            return fixed_answer(prompt) if "Text: " in prompt else turn_around(prompt)
         if example.startswith("Question: "):
             answer = fixed_answer(prompt)
             return f"Question: {' '.join(w for w in words[:10] if answer.lower() not in w)}?\nAnswer: {answer}"
@@ -92,6 +92,14 @@ def longest_words(prompt: str) -> list[str]:
     """The four longest words of the prompt's text."""
     text = prompt.partition(": ")[2].split("\n")[0]
     return sorted({word.lower() for word in re.findall(r"\w+", text)}, key=len)[-4:]
+
+
+def turn_around(prompt: str) -> str:
+    """The question of a prompt, its second half first; a statement where the prompt has the answer."""
+    question, _, answer = prompt.partition("\nQuestion: ")[2].partition("\nAnswer: ")
+    words = question.strip(" ?\n").split()
+    turned = " ".join([*words[len(words) // 2 :], *words[: len(words) // 2]])
+    return f"The {turned} is {answer}." if answer else f"Name {turned}?"
 
 
 def fixed_answer(prompt: str) -> str:

@@ -3,10 +3,13 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from augment.config import AugmentFile
 from augment.errors import ConfigError
 from augment.settings import find_pipeline, load_settings, save_settings
+from train.config import TrainFile
+from train.facts.settings import FactsFile
 
 GOOD = """\
 out: notes
@@ -102,7 +105,11 @@ def test_saved_settings_load_again(tmp_path: Path) -> None:
 
 def test_shipped_pipelines_are_found_by_name_and_load() -> None:
     for path in find_pipeline("quickstart").parent.glob("*.yaml"):
-        assert load_settings(find_pipeline(path.stem), [], AugmentFile).out
+        for scale in yaml.safe_load(path.read_text(encoding="utf-8")).get("scales", {"": {}}):
+            chosen = [f"scale={scale}"] if scale else []
+            settings = load_settings(find_pipeline(path.stem), chosen, AugmentFile)
+            assert settings.out and load_settings(path, chosen, TrainFile).train.epochs
+            assert settings.facts is None or load_settings(path, chosen, FactsFile).facts.num_keep
     with pytest.raises(ConfigError, match="quickstart"):
         find_pipeline("no-such-pipeline")
 
@@ -115,3 +122,64 @@ def test_a_strategy_named_without_options_is_chosen_with_defaults_and_false_leav
     assert load_settings(tmp_path / "saved.yaml", [], AugmentFile) == settings
     fewer = load(tmp_path, text, "augment.strategies.verbatim=false")
     assert list(fewer.augment.chosen_strategies()) == ["paraphrase"]
+
+
+SCALES = """\
+scale: small
+scales:
+  small: {}
+  large:
+    augment:
+      engine:
+        delay_sec: 2
+      strategies:
+        paraphrase: {rounds: 9}
+        verbatim:
+"""
+
+
+def test_a_scale_is_merged_deeply_and_overrides_come_after_it(tmp_path: Path) -> None:
+    small, large = (load(tmp_path, GOOD + SCALES, f"scale={name}") for name in ("small", "large"))
+    assert load(tmp_path, GOOD + SCALES) == small == load(tmp_path, GOOD)
+    assert large.augment.strategies.paraphrase.rounds == 9 and large.augment.documents.path == "docs"
+    assert large.augment.engine.model_dump()["delay_sec"] == 2 and large.augment.engine.kind == "echo"
+    assert list(large.augment.chosen_strategies()) == ["verbatim", "paraphrase"]
+    override = "augment.strategies.paraphrase.rounds=3"
+    for order in ([override, "scale=large"], ["scale=large", override]):
+        assert load(tmp_path, GOOD + SCALES, *order).augment.strategies.paraphrase.rounds == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "override", "expected"),
+    [
+        (GOOD + SCALES, "scale=huge", "has no scale huge; it has small, large"),
+        (GOOD, "scale=small", "has no scale small; it has no scales"),
+        (GOOD + "scales: [small]\n", "seed=1", "scales holds no settings by name"),
+        (GOOD + "scales: {small: 3}\n", "seed=1", "scales holds no settings by name"),
+        (
+            GOOD + SCALES.replace("rounds: 9", "rounds: 0"),
+            "scale=large",
+            ":17: augment.strategies.paraphrase.rounds = 0",
+        ),
+        (
+            GOOD + SCALES.replace("rounds: 9", "rouns: 9"),
+            "scale=large",
+            ":17: unknown key augment.strategies.paraphrase",
+        ),
+        (GOOD.replace("docs", "docs\n    limit: many") + SCALES, "scale=large", ":5: augment.documents.limit = 'many'"),
+    ],
+)
+def test_a_mistake_in_a_scale_names_its_line(tmp_path: Path, text: str, override: str, expected: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, text, override)
+    assert expected in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_path_in_the_output_folder_moves_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pipes").mkdir()
+    text = GOOD.replace("path: docs", 'path: "{out}/facts/documents.jsonl"')
+    for out in ("notes", "deep/er", str(tmp_path / "whole")):
+        path = load(tmp_path / "pipes", text, f"out={out}").augment.documents.path
+        assert (tmp_path / "pipes" / path).resolve() == (tmp_path / out / "facts" / "documents.jsonl").resolve()
+        assert not Path(path).is_absolute()

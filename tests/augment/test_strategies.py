@@ -16,6 +16,8 @@ from augment.config import AugmentFile
 from augment.engines.base import EchoEngine, Sampling
 from augment.engines.echo import Echo
 from augment.errors import EngineError
+from augment.filters.base import Filters
+from augment.filters.registry import find_reason
 from augment.records import Chunk, Message, Note, Reply, Unit
 from augment.shards import SCHEMA, NoteStore, stage_rows
 from augment.strategies.base import Ask
@@ -27,6 +29,7 @@ from augment.study import Study
 from augment.templates import load_template
 
 CHUNK = Chunk("a.md", "Pellick", "a.md", 0, 37, "Pellick is the only town on Ossel, pop 40")
+PAIR = replace(CHUNK, title="", text="Question: Which town on Ossel has 40 people?\nAnswer: Pellick")
 
 
 class Scripted:
@@ -347,7 +350,7 @@ def test_a_degenerate_list_is_parsed_fast(form: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(STRATEGIES))
 def test_every_strategy_works_with_the_echo_engine(name: str) -> None:
-    notes = study(name, Echo(EchoEngine(), 0))
+    notes = study(name, Echo(EchoEngine(), 0), chunk=PAIR if name == "reword" else CHUNK)
     assert notes and not any(n.problem for n in notes)
 
 
@@ -366,6 +369,7 @@ def test_no_unit_asks_more_often_than_is_estimated(name: str) -> None:
     chunk = replace(
         CHUNK, text="Pellick lies on Ossel. Its gate PX-40 is from 1821. Farmers sell barley to Hent there."
     )
+    chunk = PAIR if name == "reword" else chunk
     engine = Counting(EchoEngine(), 0)
     study(name, engine, chunk=chunk)
     most = STRATEGIES[name].options().count_calls(chunk)
@@ -410,3 +414,74 @@ def test_only_self_study_rows_carry_tokens_and_every_loader_reads_them(tmp_path:
         assert [r["top_ids"] for r in loaded] == [r["top_ids"] for r in rows]
         assert loaded[0]["top_logprobs"][0] == pytest.approx(rows[0]["top_logprobs"][0])
         assert len(loaded[0]["text"][loaded[0]["answer_start"] :].split()) == len(rows[0]["token_ids"])
+
+
+def reword(statement: str, *questions: str) -> dict[str, str]:
+    """The problem of each kind of note that these replies give; "" of one without any."""
+    engine = Scripted(*((text, "stop") for text in (statement, *questions)))
+    return {note.strategy_text: note.problem for note in study("reword", engine, chunk=PAIR)}
+
+
+def test_a_pair_becomes_a_statement_a_gap_and_questions_that_end_with_the_answer() -> None:
+    texts = "The town on Ossel with 40 people is Pellick.", "Name the town of 40 people on Ossel.", "On Ossel, 40 what?"
+    notes = study("reword", Scripted(*((text, "stop") for text in texts)), chunk=PAIR)
+    assert [note.text for note in notes if not note.problem] == [
+        "The town on Ossel with 40 people is Pellick.",
+        "Question: Fill the gap: The town on Ossel with 40 people is ____.\nAnswer: Pellick",
+        "Question: Name the town of 40 people on Ossel.\nAnswer: Pellick",
+        "Name the town of 40 people on Ossel. The answer is Pellick.",
+        "Question: On Ossel, 40 what?\nAnswer: Pellick",
+        "On Ossel, 40 what? The answer is Pellick.",
+    ]
+    assert [note.strategy_text.split(":")[0] for note in notes] == ["statement", "gap", *["question", "told"] * 2]
+
+
+def test_the_forms_of_a_rewording_change_with_the_round() -> None:
+    forms = []
+    for round_ in range(2):
+        engine = Echo(EchoEngine(), 0)
+        forms.append({note.strategy_text for note in study("reword", engine, round_, chunk=PAIR)})
+    assert not forms[0] & forms[1]
+
+
+@pytest.mark.parametrize(
+    ("statement", "question", "problems"),
+    [
+        ("Ossel has a town of 40 people.", "Which town is Pellick?", ["answer_lost", "answer_told"]),
+        ("Pellick is nice.", "What is it?", ["content_lost", "content_lost"]),
+        (
+            "Which town on Ossel has 40 people? Pellick.",
+            "which town on Ossel has 40 people",
+            ["same_question", "no_question"],
+        ),
+        ("Pellick is the Ossel town of 40.", "Which town on Ossel has 40 people?", ["", "same_question"]),
+        ("Pellick is the Ossel town of 40.", "The town on Ossel has 40 people.", ["", "no_question"]),
+    ],
+)
+def test_a_rewording_that_says_or_asks_something_else_is_rejected(
+    statement: str, question: str, problems: list[str]
+) -> None:
+    found = reword(statement, question, question)
+    assert [found["statement: plain"], found["question: name"]] == problems
+    assert found["told: last"] == found["question: last"] == problems[1]
+
+
+def test_a_rewording_that_the_token_limit_cut_is_rejected_and_a_second_line_is_left_out() -> None:
+    cut, two = ("The town on Ossel with 40 people is Pellick", "length"), ("Ossel: 40 what?\nAnswer: Pellick", "stop")
+    notes = study("reword", Scripted(cut, two, two), chunk=PAIR)
+    assert notes[0].problem == "answer_lost" and notes[1].text == "Question: Ossel: 40 what?\nAnswer: Pellick"
+
+
+def test_a_rewording_with_a_new_name_or_number_is_rejected_by_the_filters() -> None:
+    options = Filters()
+    for text, reason in [
+        ("Question: Name the town of 40 people on Ossel.\nAnswer: Pellick", ""),
+        ("Question: Name the town of 41 people on Ossel.\nAnswer: Pellick", "unsupported"),
+        ("Question: Name the town on Ossel with 40 of the Tamble Guild.\nAnswer: Pellick", "unsupported"),
+    ]:
+        note = Note(text, Reply(text, "stop", 1, 1))
+        assert find_reason(note, PAIR, options, STRATEGIES["reword"].exempt) == reason
+
+
+def test_a_chunk_that_is_no_pair_is_one_rejected_note() -> None:
+    assert [note.problem for note in study("reword", Scripted())] == ["no_pair"]

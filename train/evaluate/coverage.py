@@ -113,7 +113,7 @@ def find_leaks(questions: Sequence[str], folder: Path) -> frozenset[str]:
 
 def gather_material(stage: Stage, probes: Sequence[Probe]) -> Material:
     """What the report says of the dataset: where each fact stands, and which questions do."""
-    facts = [probe for probe in probes if probe.kind == "cue"]
+    facts = list({probe.id: probe for probe in reversed(probes) if probe.kind in ("cue", "held_out")}.values())[::-1]
     places = find_answers(facts, stage.notes, try_passages(stage))
     questions = dict.fromkeys(probe.prompt for probe in probes if probe.kind != "cue")
     return Material(tuple(count_places(fact, places[fact.id]) for fact in facts), find_leaks([*questions], stage.notes))

@@ -41,7 +41,7 @@ def no_context(probe: Probe) -> str:
 
 def read_probes(options: Evaluate, base: Path, documents: Sequence[str]) -> list[Probe]:
     """Probes of the facts of the trained documents, and of general knowledge."""
-    facts = read_lines(base / options.facts, "id", "document", "cue", "questions", "answer")
+    facts = read_lines(base / options.facts, "id", "document", "questions", "answer")
     probes = [p for fact in facts if fact["document"] in set(documents) for p in probes_of(fact)]
     if not probes:
         raise DatasetError(f"{base / options.facts} asks nothing about the trained documents", "check `document`")
@@ -51,9 +51,9 @@ def read_probes(options: Evaluate, base: Path, documents: Sequence[str]) -> list
 
 
 def probes_of(fact: dict[str, Any]) -> list[Probe]:
-    """The trained cue, the held-out phrasings, and the reversed question where there is one."""
+    """The held-out phrasings, and the trained cue and the reversed question where there is one."""
     expected = [fact["answer"], *fact.get("aliases", [])]
-    probes = [Probe(fact["id"], fact["document"], "cue", fact["cue"], expected)]
+    probes = [Probe(fact["id"], fact["document"], "cue", fact["cue"], expected)] if fact.get("cue") else []
     probes += [Probe(fact["id"], fact["document"], "held_out", q, expected) for q in fact["questions"]]
     if back := fact.get("reversed"):
         expected = [back["answer"], *back.get("aliases", [])]

@@ -261,8 +261,8 @@ def _read_task_scores(fields: Fields) -> tuple[TaskScore, ...]:
 
 
 def _read_recall(learning: Fields, phrasing: Phrasing) -> Recall:
-    """Facts need not have a reversed question: recall over none then."""
-    if phrasing == "reversed" and phrasing not in learning.values:
+    """Facts need have neither a cue nor a reversed question: recall over none then."""
+    if phrasing != "held_out" and phrasing not in learning.values:
         return Recall(0.0, 0.0, 0)
     fields = learning.child(phrasing)
     return Recall(fields.share("em"), fields.share("f1"), fields.count("n"))

@@ -72,6 +72,7 @@ def make_headline_table(comparison: Comparison) -> Table:
         _measure_kept(comparison),
         _measure_perplexity_change(),
     ]
+    measures = measures if comparison.base.learning["cue"].n else measures[1:]
     return _make_table("Learning and forgetting of each method.", measures, comparison)
 
 
