@@ -16,6 +16,8 @@ class Data(Settings):
     `questions` (`question`, `answer`): background only, disjoint from the known set.
     `answers_only`: of a question note, only the answer is learned; of all others, every token.
     `replay_share`: tokens of replay for each token of notes; they come on top.
+    `by_document`: a batch holds notes of one document, so that what it writes is that document's patch; without, notes
+    of several, which is faster where documents have few notes and batches are large.
     `mix_tokens`: about so many tokens of notes in an epoch, the same for every mix: its weights are scaled to that.
     """
 
@@ -27,6 +29,7 @@ class Data(Settings):
     answers_only: bool = True
     max_length: int = Field(default=256, ge=8)
     tokens_per_batch: int = Field(default=1024, ge=16)
+    by_document: bool = True
 
 
 class Distill(Settings):

@@ -174,8 +174,8 @@ def epoch_batches(
 ) -> Iterator[Batch]:
     """One pass over the notes with replay mixed in; batches are shuffled.
 
-    A batch holds notes of one document, so that what it writes can be told from what others write, and sequences of
-    like length. Replay comes in batches of its own.
+    A batch holds notes of one document, so that what it writes can be told from what others write (`by_document`), and
+    sequences of like length. Replay comes in batches of its own.
     """
     draw = random.Random(f"{seed} {epoch}")
     groups: list[list[Sample]] = []
@@ -184,7 +184,8 @@ def epoch_batches(
         mix = scale_mix(corpus.notes, mix, options.mix_tokens)
     notes = corpus.notes if mix is None else draw_notes(corpus.notes, mix, draw)
     for sample in [*notes, *draw_replay(corpus, options.replay_share, draw, notes)]:
-        by_document.setdefault(sample.document, []).append(sample)
+        key = sample.document if options.by_document else "notes" * bool(sample.document)
+        by_document.setdefault(key, []).append(sample)
     for samples in by_document.values():
         samples.sort(key=lambda s: (len(s) + draw.uniform(-8, 8), draw.random()))
         groups += group_by_tokens(samples, options.tokens_per_batch)

@@ -1,6 +1,10 @@
 """The stage `train run`: notes to runs. A run whose checkpoint has the same inputs is kept."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from filelock import FileLock, Timeout
 
 from augment.settings import save_settings
 from augment.shards import write_json
@@ -44,7 +48,32 @@ def begin(stage: Stage) -> None:
 
 
 def train_cell(stage: Stage, cell: Cell, say: Say) -> None:
-    """Train one run unless it is there, made of the same inputs."""
+    """Train one run, unless another process is at it."""
+    with claim(stage, cell) as is_ours:
+        if is_ours:
+            train_unless_there(stage, cell, say)
+        else:
+            say(f"{cell.name}: another process trains it")
+
+
+@contextmanager
+def claim(stage: Stage, cell: Cell) -> Iterator[bool]:
+    """Whether this process may work on a run: several `train run` of one file share its runs out among themselves."""
+    lock = FileLock(stage.runs / f".{cell.name}.lock")
+    try:
+        if stage.peers.is_main:
+            lock.acquire(timeout=0)
+    except Timeout:
+        yield stage.peers.agree(False)
+        return
+    try:
+        yield stage.peers.agree(True)
+    finally:
+        lock.release(force=True)
+
+
+def train_unless_there(stage: Stage, cell: Cell, say: Say) -> None:
+    """Train a run unless it is there, made of the same inputs."""
     peers, marker, inputs = stage.peers, stage.folder(cell) / INPUTS, stage.inputs(cell)
     if peers.agree(marker.is_file() and json.loads(marker.read_text(encoding="utf-8")) == inputs):
         say(f"{cell.name}: trained before, kept")

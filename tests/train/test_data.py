@@ -69,3 +69,12 @@ def test_of_a_question_only_the_answer_is_learned() -> None:
     )
     assert statement.learn and all(statement.learn)
     assert all(all(s.learn or []) for s in encode_windows(texts, tokenizer, 64))
+
+
+def test_without_by_document_a_batch_mixes_notes_but_never_with_replay() -> None:
+    notes = [Sample([1, 2, 3], document=f"d{i}") for i in range(6)]
+    corpus = Corpus(notes=notes, replay=[Sample([7, 8, 9]) for _ in range(4)], documents=[])
+    options = Data(passages="p", questions="q", replay_share=0.5, tokens_per_batch=18, by_document=False)
+    batches = list(epoch_batches(corpus, options, seed=0, epoch=0))
+    assert sorted(sum((b.ids.tolist() for b in batches), [])) == [[1, 2, 3]] * 6 + [[7, 8, 9]] * 3
+    assert sorted(len(b.ids) for b in batches) == [3, 6] and {b.document for b in batches} == {""}

@@ -15,6 +15,7 @@ from train.cli import app
 from train.config import TrainFile
 from train.evaluate.base import evaluation_inputs, stale
 from train.stage import Stage
+from train.training import claim, train_cell
 
 BIN = Path(sys.executable).parent
 
@@ -167,3 +168,15 @@ def test_truncated_weights_are_one_line(finished: Path) -> None:
 def test_bad_settings_are_one_line_and_exit_code_2(finished: Path, change: str, message: str) -> None:
     done = invoke("run", finished, "--set", change)
     assert done.exit_code == 2 and message in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_a_run_that_another_process_trains_is_left_to_it(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stage = Stage(load_settings(finished, [], TrainFile), finished.parent)
+    memory, lora = sorted(stage.cells, key=lambda cell: cell.name != "memory")
+    with claim(stage, memory) as is_ours:
+        assert is_ours
+        for cell in (memory, lora):
+            train_cell(stage, cell, print)
+    train_cell(stage, memory, print)
+    said = ["memory: another process trains it", "lora: trained before, kept", "memory: trained before, kept"]
+    assert capsys.readouterr().out.splitlines() == said
