@@ -137,7 +137,7 @@ settings = t.Train(methods=t.Methods(), data=t.DATA, epochs=3, batches_per_step=
 def show(step, *_):
     print(step, flush=True)
     time.sleep(0.3)
-with keeper.ending_on_sigterm():
+with keeper.ending_on_signals():
     t.train_method(method.network, method, t.make_corpus(), settings, 0, folder / "log.jsonl", show, keeper=keeper)
 """
 
