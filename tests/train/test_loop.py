@@ -3,6 +3,8 @@
 import json
 import math
 from collections.abc import Callable
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +42,13 @@ def make_notes(num_notes: int) -> list[Sample]:
     return [Sample(torch.randint(3, 900, (5 + i % 4,), generator=draw).tolist()) for i in range(num_notes)]
 
 
+@cache
+def base(model: Path) -> torch.nn.Module:
+    return load_model(str(model), bf16=False).network
+
+
 def start(model: Path, options: TrainedOptions) -> Method:
-    method = start_method(load_model(str(model), bf16=False).network, options, seed=0)
+    method = start_method(deepcopy(base(model)), options, seed=0)
     if isinstance(method, MemoryMethod):
         fit_background(method.network, method.memories, [pad(make_notes(12))], [])
     if isinstance(method, PrefixMethod):
