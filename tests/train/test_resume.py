@@ -176,6 +176,16 @@ def test_what_a_process_left_that_was_killed_while_it_saved_goes(tiny_model: Pat
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint"] and read_run(tmp_path) == run
 
 
+def test_ctrl_c_lets_the_step_end_and_a_second_one_waits_for_nothing(tmp_path: Path) -> None:
+    keeper, before = Keeper(tmp_path, {}), signal.getsignal(signal.SIGINT)
+    with keeper.ending_on_signals():
+        os.kill(os.getpid(), signal.SIGINT)
+        assert keeper.is_asked_to_end
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
 SLEEPY = """
 import sys, time
 from pathlib import Path
@@ -194,7 +204,7 @@ with keeper.ending_on_signals():
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_killed_process_is_taken_up_where_it_was(tiny_model: Path, tmp_path: Path, number: signal.Signals) -> None:
     whole = start(tiny_model, METHODS["memory"])
     train(whole, tmp_path / "whole")
