@@ -188,7 +188,7 @@ def main() -> None:
     parser.add_argument("--model", default="smollm2-135m")
     parser.add_argument("--rows", type=int, default=16)
     parser.add_argument("--length", type=int, default=32)
-    parser.add_argument("--steps", type=int, default=8)
+    parser.add_argument("--steps", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--turn", choices=TURNS, help=argparse.SUPPRESS)
     args = parser.parse_args()

@@ -20,6 +20,7 @@ def check_different(values: list[T]) -> list[T]:
 
 
 Axis = Annotated[list[T], AfterValidator(check_different)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]  # a part of a run's folder
 
 
@@ -99,7 +100,7 @@ class Train(Settings):
     objectives: Axis[Literal["next_token", "distill"]] = Field(default=["next_token"], min_length=1)
     mixes: dict[Name, Annotated[dict[str, NonNegativeFloat], Field(min_length=1)]] = Field(default_factory=dict)
     replay_shares: Axis[Annotated[float, Field(ge=0, le=10)]] = Field(default_factory=list)
-    seeds: Axis[Annotated[int, Field(ge=0, lt=2**32)]] = Field(default_factory=list)
+    seeds: Axis[Seed] = Field(default_factory=list)
     epochs: int = Field(default=5, ge=1)
     batches_per_step: int = Field(default=1, ge=1)
     cache_activations: bool = False
@@ -111,7 +112,7 @@ class Train(Settings):
     workers: Workers = Workers()
     tasks: int = Field(default=0, ge=0)
     sweep: Axis[PositiveFloat] = Field(default=[0.25, 0.5, 1, 2, 4], min_length=1)
-    tracking: list[Literal["tensorboard", "mlflow"]] = Field(default_factory=list)
+    tracking: Axis[Literal["tensorboard", "mlflow"]] = Field(default_factory=list)
     checkpoint_every: int = Field(default=0, ge=0)
     keep: int = Field(default=2, ge=1)
 
@@ -127,6 +128,8 @@ class Train(Settings):
         """What would be left out without a word."""
         if self.tasks and self.watch:
             raise ValueError("a stream asks all questions after each group: leave out watch, or tasks")
+        if self.watch and self.watch.every_epochs > self.epochs:
+            raise ValueError(f"watch.every_epochs is {self.watch.every_epochs} of {self.epochs} epochs: lower it")
         if self.data.join_notes and "distill" in self.objectives:
             raise ValueError("distill's student sees a note alone: leave out data.join_notes, or that objective")
         return self
@@ -155,7 +158,7 @@ class TrainFile(Settings):
 
     model: str = EMBEDDED
     out: str
-    seed: int = 0
+    seed: Seed = 0
     augment: Any = None
     train: Train
     evaluate: Evaluate

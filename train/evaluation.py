@@ -51,6 +51,8 @@ def report_all(stage: Stage, say: Say) -> Path:
     """Write the report of all runs, print its headline table, return the HTML's path."""
     wanted = {BASE, *(cell.name for cell in stage.cells)}
     runs = [run for run in read_runs(stage.runs) if run.run in wanted]
+    for name in sorted(wanted - {run.run for run in runs}):
+        say(f"{name}: not evaluated, left out; `train evaluate` asks it")
     kept = list(read_rows(stage.notes, "train", ["strategy", "completion_tokens", "model"]))
     counts = NoteCounts(
         kept=len(kept),

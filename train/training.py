@@ -32,9 +32,11 @@ INPUTS, TEACHER = "inputs.json", "teacher.arrow"
 def train_all(stage: Stage, say: Say) -> None:
     """Train every run of the file that there is not yet; with peers, all of them call this."""
     begin(stage)
-    for cell in stage.cells:
-        if cell.trains:
-            train_cell(stage, cell, say)
+    cells = [cell for cell in stage.cells if cell.trains]
+    if not cells:
+        say("no method of the file trains: `train evaluate` asks them as they are")
+    for cell in cells:
+        train_cell(stage, cell, say)
 
 
 def begin(stage: Stage) -> None:
