@@ -155,8 +155,8 @@ def describe(error: ErrorDetails, model: type[BaseModel], text: str, name: str, 
     if error["type"] == "missing":
         return f"{where}: the key {key} is missing", "add it, see pipelines/quickstart.yaml"
     message = error["msg"].removeprefix("Value error, ")
-    shown = repr(error["input"])
-    return f"{where}: {key} = {shown[:60]} is wrong ({message[:1].lower()}{message[1:]})", "change that value"
+    shown = "" if error["type"] == "value_error" and isinstance(error["input"], dict) else f" = {error['input']!r}"
+    return f"{where}: {key}{shown[:63]} is wrong ({message[:1].lower()}{message[1:]})", "change that value"
 
 
 def find_line(node: yaml.Node | None, location: Sequence[str], scale: str = "") -> int | None:

@@ -92,3 +92,17 @@ def test_generation_rivals_get_the_requests_that_the_units_make(tmp_path: Path) 
     for unit, turns in zip(units, requests, strict=True):
         assert turns[-1]["role"] == "user" and unit.chunk.text.strip() in turns[-1]["content"]
     assert generation.sampling_of(plan) == {"temperature": 0.8, "top_p": 0.95, "max_tokens": 16}
+
+
+def test_the_loop_s_figures_say_how_many_times_as_fast_as_its_rival_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    loop = load("train_loop")
+    seconds = {"lora": 1.0, "peft_lora": 1.5, "full": 2.0, "trainer_full": 1.0}
+    turns = {name: [{"step_sec": seconds.get(name, 4.0), "peak_bytes": 2.0**30}] * 3 for name in loop.TURNS}
+    figures = loop.summarise(turns, 512)
+    assert figures["lora_vs_peft"] == 1.5 and figures["full_vs_trainer"] == 0.5
+    assert set(figures["methods"]) == {*loop.OURS, "none", "peft_lora", "trainer_full"}
+    assert figures["methods"]["memory"] == {"tokens_per_sec": 128, "peak_gib": 1.0}
+    clock = loop.Clock()
+    clock.ticks = [0.0, 9.0, 10.0, 12.0]
+    assert clock.seconds() == [1.0, 2.0], "from the end of the warm-up on"

@@ -60,7 +60,8 @@ def write_world(folder: Path, tiny_model: Path) -> Path:
             "objectives": ["next_token", "distill"],
             "distill": {"top_k": 5},
             "methods": {"memory": memory, "memory_all": {**memory, "kind": "memory", "ranking": "all"}}
-            | {"lora": {"rank": 2}, "prefix": {"num_tokens": 4}, "in_context": {}, "retrieval": {"top_k": 1}},
+            | {"lora": {"rank": 2}, "full": {"lr": 1e-3}, "prefix": {"num_tokens": 4}}
+            | {"none": {}, "in_context": {}, "retrieval": {"top_k": 1}},
         },
         "evaluate": {
             "facts": "facts.jsonl",

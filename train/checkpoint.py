@@ -15,8 +15,9 @@ from train.methods.base import Method
 from train.methods.options import OPTIONS
 from train.methods.registry import start_method
 from train.model import Loaded, load_model
+from train.resume import sync
 
-CHECKPOINT, RECORD = "checkpoint", "run.json"
+CHECKPOINT, RECORD, STAGING = "checkpoint", "run.json", ".checkpoint-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +39,15 @@ class Run:
 def save_run(folder: Path, run: Run, method: Method) -> None:
     """Write the run's `checkpoint` folder whole or not at all; the record is written last."""
     folder.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=".checkpoint-", dir=folder))
+    for left in folder.glob(f"{STAGING}*"):  # by a process that was killed
+        shutil.rmtree(left, ignore_errors=True)
+    staging = Path(tempfile.mkdtemp(prefix=STAGING, dir=folder))
     try:
         method.save(staging)
         record = {name: getattr(run, name) for name in Run.__slots__}
         (staging / RECORD).write_text(json.dumps(record, indent=2), encoding="utf-8")
         staging.chmod(0o755)
+        sync(staging)
         shutil.rmtree(folder / CHECKPOINT, ignore_errors=True)
         os.replace(staging, folder / CHECKPOINT)
     except BaseException:

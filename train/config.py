@@ -1,12 +1,27 @@
 """The `train:` and `evaluate:` parts of a pipeline file."""
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import Field, PositiveFloat, model_validator
+from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveFloat, model_validator
 
+from augment.documents.settings import Documents
 from augment.models import EMBEDDED
 from augment.settings import Settings
 from train.methods.options import Methods
+
+T = TypeVar("T")
+
+
+def check_different(values: list[T]) -> list[T]:
+    """Raise ValueError for values that would make the same run twice."""
+    if len(set(values)) < len(values):
+        raise ValueError("a value is there twice")
+    return values
+
+
+Axis = Annotated[list[T], AfterValidator(check_different)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]  # a part of a run's folder
 
 
 class Data(Settings):
@@ -16,9 +31,11 @@ class Data(Settings):
     `questions` (`question`, `answer`): background only, disjoint from the known set.
     `answers_only`: of a question note, only the answer is learned; of all others, every token.
     `replay_share`: tokens of replay for each token of notes; they come on top.
-    `by_document`: a batch holds notes of one document, so that what it writes is that document's patch; without, notes
-    of several, which is faster where documents have few notes and batches are large.
     `mix_tokens`: about so many tokens of notes in an epoch, the same for every mix: its weights are scaled to that.
+    `replay_from`: what is replayed instead of the background passages, named as documents are: files, or a dataset by
+    name; the first 1,000 texts where it says no `limit`.
+    `packing`: whether a batch holds notes of one document, or of any.
+    `join_notes`: join notes into sequences of up to `max_length` tokens, each of which sees those before it.
     """
 
     passages: str
@@ -26,10 +43,12 @@ class Data(Settings):
     num_background: int = Field(default=80, ge=1)
     replay_share: float = Field(default=0.1, ge=0, le=10)
     mix_tokens: int | None = Field(default=None, ge=1)
+    replay_from: Documents | None = None
+    packing: Literal["document", "shuffled"] = "document"
+    join_notes: bool = False
     answers_only: bool = True
     max_length: int = Field(default=256, ge=8)
     tokens_per_batch: int = Field(default=1024, ge=16)
-    by_document: bool = True
 
 
 class Distill(Settings):
@@ -80,10 +99,10 @@ class Train(Settings):
 
     methods: Methods
     data: Data
-    objectives: list[Literal["next_token", "distill"]] = Field(default=["next_token"], min_length=1)
-    mixes: dict[str, dict[str, float]] = Field(default_factory=dict)
-    replay_shares: list[float] = Field(default_factory=list)
-    seeds: list[int] = Field(default_factory=list)
+    objectives: Axis[Literal["next_token", "distill"]] = Field(default=["next_token"], min_length=1)
+    mixes: dict[Name, Annotated[dict[str, NonNegativeFloat], Field(min_length=1)]] = Field(default_factory=dict)
+    replay_shares: Axis[Annotated[float, Field(ge=0, le=10)]] = Field(default_factory=list)
+    seeds: Axis[Seed] = Field(default_factory=list)
     epochs: int = Field(default=5, ge=1)
     batches_per_step: int = Field(default=1, ge=1)
     cache_activations: bool = False
@@ -94,8 +113,8 @@ class Train(Settings):
     watch: Watch | None = None
     workers: Workers = Workers()
     tasks: int = Field(default=0, ge=0)
-    sweep: list[PositiveFloat] = Field(default=[0.25, 0.5, 1, 2, 4], min_length=1)
-    tracking: list[Literal["tensorboard", "mlflow"]] = Field(default_factory=list)
+    sweep: Axis[PositiveFloat] = Field(default=[0.25, 0.5, 1, 2, 4], min_length=1)
+    tracking: Axis[Literal["tensorboard", "mlflow"]] = Field(default_factory=list)
     checkpoint_every: int = Field(default=0, ge=0)
     keep: int = Field(default=2, ge=1)
 
@@ -104,6 +123,17 @@ class Train(Settings):
         """Each worker has the same number of batches."""
         if self.batches_per_step % self.workers.number:
             raise ValueError(f"batches_per_step must be a multiple of workers.number, {self.workers.number}")
+        return self
+
+    @model_validator(mode="after")
+    def check_course(self) -> Self:
+        """What would be left out without a word."""
+        if self.tasks and self.watch:
+            raise ValueError("a stream asks all questions after each group: leave out watch, or tasks")
+        if self.watch and self.watch.every_epochs > self.epochs:
+            raise ValueError(f"watch.every_epochs is {self.watch.every_epochs} of {self.epochs} epochs: lower it")
+        if self.data.join_notes and "distill" in self.objectives:
+            raise ValueError("distill's student sees a note alone: leave out data.join_notes, or that objective")
         return self
 
 
@@ -130,7 +160,7 @@ class TrainFile(Settings):
 
     model: str = EMBEDDED
     out: str
-    seed: int = 0
+    seed: Seed = 0
     facts: Any = None
     augment: Any = None
     train: Train

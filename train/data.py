@@ -1,9 +1,9 @@
-"""Turns notes and replay passages into token batches: the same for every method, in an order that the seed fixes."""
+"""Turns token sequences into batches: the same for every method, in an order that the seed fixes."""
 
 import json
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from augment.errors import DatasetError
-from augment.shards import read_rows
 from train.config import Data
 
 ANSWER = "\nAnswer:"
-NOTE_COLUMNS = ("text", "document_id", "start", "end", "strategy")
-TEACHER_COLUMNS = ("model_revision", "answer_start", "token_ids", "top_ids", "top_logprobs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +84,15 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """Token sequences to train on, each at most `max_length` long."""
+    """Token sequences to train on, each at most `max_length` long.
+
+    `num_foreign`: notes whose log-probabilities another model or tokenizer left, which are of no use here.
+    """
 
     notes: list[Sample]
     replay: list[Sample]
     documents: list[str]
+    num_foreign: int = 0
 
 
 def read_lines(path: Path, *keys: str) -> list[dict[str, Any]]:
@@ -111,49 +112,14 @@ def read_lines(path: Path, *keys: str) -> list[dict[str, Any]]:
     return rows
 
 
-def read_corpus(notes: Path, base: Path, options: Data, tokenizer: Any, revision: str = "") -> Corpus:
-    """The kept notes of a dataset, and the replay passages. Raises DatasetError when no note was kept.
-
-    Log-probabilities that a model of this `revision` left beside its notes become their targets.
-    """
-    rows = list(read_rows(notes, "train", [*NOTE_COLUMNS, *(TEACHER_COLUMNS if revision else ())]))
-    if not rows:
-        raise DatasetError(f"{notes} holds no kept note", "see the reasons with `augment run`, change the filters")
-    passages = read_lines(base / options.passages, "text")[: options.num_background]
-    return Corpus(
-        notes=[sample for row in rows for sample in encode_note(row, tokenizer, options, revision)],
-        replay=encode_windows([p["text"] for p in passages], tokenizer, options.max_length),
-        documents=sorted({row["document_id"] for row in rows}),
-    )
-
-
-def encode_note(row: dict[str, Any], tokenizer: Any, options: Data, revision: str = "") -> list[Sample]:
-    """A row of the dataset as samples of its document."""
-    about = {"document": row["document_id"], "span": (row["start"], row["end"]), "strategy": row["strategy"]}
-    if revision and row["answer_start"] and row["model_revision"] == revision:
-        return [replace(sample, **about) for sample in encode_answer(row, tokenizer, options.max_length)]
-    samples = encode_windows([row["text"]], tokenizer, options.max_length, options.answers_only)
-    return [replace(sample, **about) for sample in samples]
-
-
-def encode_answer(row: dict[str, Any], tokenizer: Any, max_length: int) -> list[Sample]:
-    """A note that the teacher itself wrote: the answer's tokens with its own log-probabilities, cut into windows."""
-    asked = list(tokenizer(row["text"][: row["answer_start"]], verbose=False).input_ids)
-    ids, width = [*asked, *row["token_ids"]], max(map(len, row["top_ids"]), default=0)
-    learn = [False] * len(asked) + [True] * len(row["token_ids"])
-    tops = torch.tensor([[*row, *[0] * (width - len(row))] for row in row["top_ids"]])
-    scores = torch.tensor([[*row, *[-torch.inf] * (width - len(row))] for row in row["top_logprobs"]])
-    windows = []
-    for at in range(0, len(ids), max_length):
-        sample = Sample(ids[at : at + max_length], learn[at : at + max_length])
-        places = [at + i - len(asked) for i in sample.learned()]
-        if places:
-            windows.append(replace(sample, targets=Targets(tops[places], scores[places])))
-    return windows
+def window_starts(num_tokens: int, max_length: int) -> range:
+    """Where windows of `max_length` begin: each with the last token of the one before, so that every token of the text
+    but its first is predicted once."""
+    return range(0, max(1, num_tokens - 1), max_length - 1)
 
 
 def encode_windows(texts: Sequence[str], tokenizer: Any, max_length: int, answers_only: bool = False) -> list[Sample]:
-    """Each text's tokens and an end token, cut into windows of `max_length`: no token is dropped.
+    """Each text's tokens and an end token, cut into windows of `max_length`: no token goes unlearned.
 
     With `answers_only`, of a text of the form "Question: ... Answer: ..." only what follows the last is learned.
     """
@@ -164,8 +130,8 @@ def encode_windows(texts: Sequence[str], tokenizer: Any, max_length: int, answer
         if answers_only and text.startswith("Question:") and ANSWER in text:
             question = tokenizer(text[: text.rindex(ANSWER) + len(ANSWER)], verbose=False).input_ids
             learn[: len(question)] = [False] * len(question)
-        cuts = range(0, len(ids), max_length)
-        windows += [Sample(ids[i : i + max_length], learn[i : i + max_length]) for i in cuts]
+        starts = window_starts(len(ids), max_length)
+        windows += [Sample(ids[i : i + max_length], learn[i : i + max_length]) for i in starts]
     return [window for window in windows if window.learned()]
 
 
@@ -174,8 +140,8 @@ def epoch_batches(
 ) -> Iterator[Batch]:
     """One pass over the notes with replay mixed in; batches are shuffled.
 
-    A batch holds notes of one document, so that what it writes can be told from what others write (`by_document`), and
-    sequences of like length. Replay comes in batches of its own.
+    A batch holds sequences of like length: of one document, so that what it writes can be told from what others write,
+    or of any with `shuffled`. Replay comes in batches of its own.
     """
     draw = random.Random(f"{seed} {epoch}")
     groups: list[list[Sample]] = []
@@ -183,12 +149,12 @@ def epoch_batches(
     if options.mix_tokens:
         mix = scale_mix(corpus.notes, mix, options.mix_tokens)
     notes = corpus.notes if mix is None else draw_notes(corpus.notes, mix, draw)
-    for sample in [*notes, *draw_replay(corpus, options.replay_share, draw, notes)]:
-        key = sample.document if options.by_document else "notes" * bool(sample.document)
-        by_document.setdefault(key, []).append(sample)
-    for samples in by_document.values():
-        samples.sort(key=lambda s: (len(s) + draw.uniform(-8, 8), draw.random()))
-        groups += group_by_tokens(samples, options.tokens_per_batch)
+    for sample in notes:
+        by_document.setdefault("" if options.packing == "shuffled" else sample.document, []).append(sample)
+    for samples in [*by_document.values(), draw_replay(corpus, options.replay_share, draw, notes)]:
+        sequences = pack(samples, options.max_length, draw) if options.join_notes else samples
+        sequences.sort(key=lambda s: (len(s) + draw.uniform(-8, 8), draw.random()))
+        groups += group_by_tokens(sequences, options.tokens_per_batch)
     draw.shuffle(groups)
     return map(pad, groups)
 
@@ -203,6 +169,27 @@ def scale_mix(notes: Sequence[Sample], mix: Mapping[str, float] | None, num_toke
     if not total:
         raise DatasetError(f"there is no note of the strategies {', '.join(mix)}", "see train.mixes, or write some")
     return {strategy: weight * num_tokens / total for strategy, weight in mix.items()}
+
+
+def pack(samples: Sequence[Sample], max_length: int, draw: random.Random) -> list[Sample]:
+    """The samples in a drawn order, joined into sequences of at most `max_length` as far as they come whole."""
+    sequences: list[list[Sample]] = []
+    size = max_length
+    for sample in draw.sample(samples, len(samples)):
+        if size + len(sample) > max_length:
+            sequences.append([])
+            size = 0
+        sequences[-1].append(sample)
+        size += len(sample)
+    return [join_samples(parts) for parts in sequences]
+
+
+def join_samples(parts: Sequence[Sample]) -> Sample:
+    """One sequence of them: each sees those before it, what is learned of each is the same as alone."""
+    ids = [token for part in parts for token in part.ids]
+    learned = [set(part.learned()) for part in parts]
+    learn = [i in own for part, own in zip(parts, learned, strict=True) for i in range(len(part))]
+    return Sample(ids, learn, common_document(parts), parts[0].span, parts[0].strategy)
 
 
 def draw_notes(notes: Sequence[Sample], mix: Mapping[str, float], draw: random.Random) -> list[Sample]:

@@ -10,6 +10,7 @@ from train.evaluate.context import context_of
 from train.evaluate.coverage import gather_material
 from train.evaluate.probes import read_probes
 from train.grid import BASE, Cell
+from train.out_of_memory import naming_what_to_lower
 from train.report import NoteCounts, headline_table, read_runs, write_report
 from train.stage import Say, Stage
 
@@ -29,7 +30,8 @@ def evaluate_cells(stage: Stage, cells: Sequence[Cell], say: Say) -> None:
         path = stage.folder(cell) / RECORD
         if stale(path, stage):
             say(f"{cell.name}: evaluating")
-            evaluate_cell(stage, cell, path, known)
+            with naming_what_to_lower(f"while {cell.name} was evaluated", "lower evaluate.batch_size"):
+                evaluate_cell(stage, cell, path, known)
 
 
 def evaluate_cell(stage: Stage, cell: Cell, path: Path, known: set[str]) -> None:
@@ -49,6 +51,8 @@ def report_all(stage: Stage, say: Say) -> Path:
     """Write the report of all runs, print its headline table, return the HTML's path."""
     wanted = {BASE, *(cell.name for cell in stage.cells)}
     runs = [run for run in read_runs(stage.runs) if run.run in wanted]
+    for name in sorted(wanted - {run.run for run in runs}):
+        say(f"{name}: not evaluated, left out; `train evaluate` asks it")
     kept = list(read_rows(stage.notes, "train", ["strategy", "completion_tokens", "model"]))
     counts = NoteCounts(
         kept=len(kept),

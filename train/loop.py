@@ -19,9 +19,12 @@ from train.config import Train
 from train.data import Batch, Corpus, epoch_batches
 from train.methods.base import Method
 from train.objectives import loss_of
+from train.out_of_memory import naming_what_to_lower
 from train.resume import Keeper, Position
 
 METRICS = "metrics.jsonl"  # a run's log: one line a step
+WEIGHTS_TO_LOWER = "train less at once: lora or prefix for full, lower num_keys or top_t for memory, or train.workers"
+AFTER_DIVERGING = "lower the method's lr; the last good state stays in the run's `states`, delete that to start anew"
 Show = Callable[[int, int, float, float], None]  # step, number of steps, loss, tokens a second
 IsEnough = Callable[[int, int], bool]  # after this epoch (from 1) and step: end here?
 
@@ -72,7 +75,8 @@ def train_method(
     with open_log(log if method.peers.is_main else Path(os.devnull), first) as lines:
         for epoch, batches, ends_epoch in walk(epochs, first):
             scale = learning_rate_scale(position.step, num_steps, options.warmup_steps, options.schedule)
-            loss = take_step(network, method, batches, scale, position.step, cache)
+            with keeper.doubting(position.step) if keeper else nullcontext():
+                loss = take_step(network, method, batches, scale, position.step, cache)
             position.step, position.tokens = position.step + 1, position.tokens + sum(b.num_tokens() for b in batches)
             position.losses, position.seconds = [*position.losses, loss], time.monotonic() - started
             facts = {"step": position.step, "num_steps": num_steps, "epoch": epoch, "loss": loss, "scale": scale}
@@ -133,24 +137,38 @@ def take_step(
     num_learned = sum(int(batch.learn.sum()) for batch in batches)
     total = torch.zeros((), dtype=torch.float64, device=next(network.parameters()).device)
     method.begin()
-    for batch, counts in method.peers.own(batches):
-        try:
+    for number, (batch, counts) in enumerate(method.peers.own(batches)):
+        rows, length = batch.ids.shape
+        with naming_what_to_lower(f"at step {step}, on a batch of {rows} x {length} tokens", what_to_lower(rows)):
             with cache.used(batch) if cache else nullcontext():
                 loss = loss_of(network, batch) * (counts * int(batch.learn.sum()) / num_learned)
-            check_finite(loss, batch, step)
+            check_finite(loss, f"step {step} on batch {number + 1} of {len(batches)}, {describe_batch(batch)}")
             loss.backward()
-        except (torch.OutOfMemoryError, MemoryError) as error:
-            what = f"memory ran out at step {step}, on a batch of {batch.ids.numel()} tokens ({str(error)[:80]})"
-            raise RunError(what, "lower train.data.tokens_per_batch and raise train.batches_per_step") from None
         total += loss.item()
-    method.update(batches, scale)
+    try:
+        with naming_what_to_lower(f"at step {step}, where the optimiser moves the weights", WEIGHTS_TO_LOWER):
+            method.update(batches, scale)
+    except DivergedError as error:
+        about = "; ".join(map(describe_batch, batches))
+        raise DivergedError(f"{error.what} at step {step}: {about}", AFTER_DIVERGING) from None
     method.peers.add_up([total])
     return total.item()
 
 
-def check_finite(loss: Tensor, batch: Batch, step: int) -> None:
-    """Raises DivergedError naming step and document when the loss is no number: nothing of the step is written yet."""
+def what_to_lower(num_rows: int) -> str:
+    """The setting that makes a batch smaller: one of a single sequence can only be cut shorter."""
+    if num_rows == 1:
+        return "lower train.data.max_length"
+    return "lower train.data.tokens_per_batch and raise train.batches_per_step"
+
+
+def describe_batch(batch: Batch) -> str:
+    """Which one it is, for a person who looks for it in the notes."""
+    about = f"about {batch.document}" if batch.document else "of replay or several documents"
+    return f"{len(batch.ids)} sequences {about}"
+
+
+def check_finite(loss: Tensor, place: str) -> None:
+    """Raises DivergedError when the loss is no number: nothing of the step is written yet."""
     if not torch.isfinite(loss):
-        about = f"about {batch.document}" if batch.document else "of replay or several documents"
-        what = f"the loss is {loss.item()} at step {step} on a batch {about}"
-        raise DivergedError(what, "lower the method's lr; the last saved state is kept")
+        raise DivergedError(f"the loss is {loss.item()} at {place}", AFTER_DIVERGING)

@@ -2,7 +2,8 @@
 
     RUN/states/step-00000120/   tensors.safetensors, position.json
 
-A state appears whole (written beside, then renamed); the latest few stay. They go when the run is finished.
+A state appears whole (written beside, then renamed). It is good when the step after it had a loss that is a number:
+until then one more stays than the latest few. All go when the run is finished.
 """
 
 import json
@@ -20,11 +21,12 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from augment.errors import DatasetError, EndedError
+from augment.errors import DatasetError, DivergedError, EndedError
 from train.methods.base import Method
 from train.peers import ALONE, Peers
 
 STATES, TENSORS, POSITION = "states", "tensors.safetensors", "position.json"
+MAX_SHOWN = 4  # settings that differ, in one line
 END = "end"  # a file beside the states: the workers that train the run are to save it and end
 
 
@@ -40,7 +42,7 @@ class Position:
 
 
 class Keeper:
-    """Keeps states of one run in `folder`: every `every` steps (0: only when asked to end), the `keep` latest.
+    """Keeps states of one run in `folder`: every `every` steps (0: only when asked to end), the `keep` latest good.
 
     `inputs` are all settings that the run depends on. A state of others is refused.
     """
@@ -52,6 +54,7 @@ class Keeper:
         self.whole, self.folder = folder, folder / part
         self.inputs, self.every, self.num_kept, self.peers = inputs, every, keep, peers
         self.end = threading.Event()
+        self.is_doubtful = False  # whether nobody knows yet if the latest state is good
 
     @property
     def is_asked_to_end(self) -> bool:
@@ -86,16 +89,32 @@ class Keeper:
         return self.folder / max(common) if common else None
 
     def check(self, inputs: dict[str, Any], state: Path) -> None:
-        """Raises DatasetError naming the first setting that differs."""
+        """Raises DatasetError naming the settings that differ."""
         ours, theirs = flatten(self.inputs), flatten(inputs)
-        for name in sorted(ours.keys() | theirs.keys()):
-            if ours.get(name) != theirs.get(name):
-                what = f"{state} was made with {name} = {theirs.get(name)}, here it is {ours.get(name)}"
-                raise DatasetError(what, f"put the setting back, or delete {self.folder} to start anew")
+        names = [name for name in sorted(ours.keys() | theirs.keys()) if ours.get(name) != theirs.get(name)]
+        if names:
+            shown = [f"{name} = {theirs.get(name)}, here it is {ours.get(name)}" for name in names[:MAX_SHOWN]]
+            more = f", and {len(names) - MAX_SHOWN} more" if len(names) > MAX_SHOWN else ""
+            what = f"{state} was made with {'; with '.join(shown)}{more}"
+            raise DatasetError(what, f"put that back, or delete {self.folder} to start anew")
 
     def states(self) -> list[Path]:
         """Folders of whole states, oldest first."""
         return sorted(self.folder.glob("step-*"))
+
+    @contextmanager
+    def doubting(self, step: int) -> Iterator[None]:
+        """Within it the weights after `step` steps are tried: where they give no loss their state is none to keep, else
+        one of the older states may go."""
+        try:
+            yield
+        except DivergedError:
+            shutil.rmtree(self.folder / name_of(step), ignore_errors=True)
+            raise
+        if self.is_doubtful:
+            for old in self.states()[: -self.num_kept]:
+                shutil.rmtree(old)
+        self.is_doubtful = False
 
     def after_step(self, method: Method, position: Position) -> None:
         """Save when it is time; raises EndedError when the run was asked to end, its state being safe."""
@@ -111,7 +130,7 @@ class Keeper:
         return [self.whole / END, self.whole.parent / END]
 
     def save(self, method: Method, position: Position) -> None:
-        """Write the state whole or not at all; remove those that are too old. One worker does, where all hold all."""
+        """Write the state whole or not at all. One worker does, where all hold all."""
         if not self.peers.is_main and not self.peers.splits:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -121,12 +140,11 @@ class Keeper:
             record = {"position": asdict(position), "inputs": self.inputs}
             (staging / POSITION).write_text(json.dumps(record), encoding="utf-8")
             sync(staging)
-            os.replace(staging, self.folder / f"step-{position.step:08d}")
+            os.replace(staging, self.folder / name_of(position.step))
         except BaseException:
             shutil.rmtree(staging, ignore_errors=True)
             raise
-        for old in self.states()[: -self.num_kept]:
-            shutil.rmtree(old)
+        self.is_doubtful = True
 
     def forget(self) -> None:
         """Remove all states: the run is finished and saved."""
@@ -134,27 +152,37 @@ class Keeper:
             shutil.rmtree(self.whole, ignore_errors=True)
 
     @contextmanager
-    def ending_on_sigterm(self) -> Iterator[None]:
-        """Within it SIGTERM lets the step end, saves the state and ends the run."""
+    def ending_on_signals(self) -> Iterator[None]:
+        """Within it SIGTERM and Ctrl-C let the step end, save the state and end the run; a second Ctrl-C waits for
+        nothing."""
 
-        def ask(*_: object) -> None:
+        def ask(number: int, *_: object) -> None:
+            if number == signal.SIGINT and self.is_asked_to_end:
+                raise KeyboardInterrupt
             self.end.set()
 
         if threading.current_thread() is not threading.main_thread():  # only there a handler may be set
             yield
             return
-        before = signal.signal(signal.SIGTERM, ask)
+        before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
             yield
         finally:
-            signal.signal(signal.SIGTERM, before)
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def name_of(step: int) -> str:
+    """A state's folder."""
+    return f"step-{step:08d}"
 
 
 def sync(folder: Path) -> None:
     """Flush every file of a folder to disk."""
-    for path in folder.iterdir():
-        with path.open("rb") as stream:
-            os.fsync(stream.fileno())
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as stream:
+                os.fsync(stream.fileno())
 
 
 def flatten(value: Any, name: str = "") -> dict[str, Any]:

@@ -11,7 +11,8 @@ from augment.errors import DatasetError
 from augment.shards import count_rows, read_rows
 from train.activations import States
 from train.config import TrainFile
-from train.data import Batch, Corpus, encode_windows, group_by_tokens, pad, read_corpus, read_lines
+from train.corpus import read_corpus
+from train.data import Batch, Corpus, encode_windows, group_by_tokens, pad, read_lines
 from train.grid import Cell, list_cells
 from train.model import Loaded, load_model
 from train.passages import Passages, read_passages

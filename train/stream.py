@@ -24,6 +24,7 @@ from train.resume import Keeper, Position
 from train.stage import Stage
 
 STREAM = "stream.json"
+FIGURES = ("accuracy", "backward_transfer", "forgetting", "forward_transfer")
 
 
 def train_stream(
@@ -95,7 +96,8 @@ def describe_stream(groups: Sequence[set[str]], rows: Sequence[dict[str, Any]]) 
     """The record: `before` training, then one row a group; accuracy, transfer and forgetting of the groups so far.
 
     `accuracy` is the mean recall of the groups trained so far; `backward_transfer` the mean of how much recall of each
-    group but the last changed since it was trained; `forgetting` the mean of how far it fell from its best.
+    group but the last changed since it was trained; `forgetting` the mean of how far it fell from its best;
+    `forward_transfer` the mean of how much recall of each group but the first had changed before it was trained.
     """
     matrix = [row["recall"] for row in rows[1:]]
     last = len(matrix) - 1
@@ -109,7 +111,15 @@ def describe_stream(groups: Sequence[set[str]], rows: Sequence[dict[str, Any]]) 
         "accuracy": mean([matrix[last][j] for j in scored]),
         "backward_transfer": mean([matrix[last][j] - matrix[j][j] for j in earlier]),
         "forgetting": mean([best[j] - matrix[last][j] for j in earlier]),
+        "forward_transfer": mean([matrix[j - 1][j] - rows[0]["recall"][j] for j in scored if j]),
     }
+
+
+def summarise_stream(path: Path) -> str:
+    """The record's figures as a line."""
+    record = json.loads(path.read_text(encoding="utf-8"))
+    shown = [f"{name.replace('_', ' ')} {record[name]:.1%}" for name in FIGURES if record[name] is not None]
+    return ", ".join(shown) or "no question is about its documents"
 
 
 def mean(values: Sequence[float]) -> float | None:

@@ -12,8 +12,7 @@ from train.checkpoint import Run, save_run
 from train.data import Corpus, group_by_tokens, pad
 from train.evaluate.watch import Watcher
 from train.grid import Cell
-from train.loop import METRICS, Show, Trained, train_method
-from train.memory.attach import fit_background
+from train.loop import METRICS, WEIGHTS_TO_LOWER, Show, Trained, train_method
 from train.memory.background import load_background
 from train.memory.patch import applied_patches
 from train.methods.base import Method
@@ -23,9 +22,11 @@ from train.methods.prefix import PrefixMethod
 from train.methods.registry import start_method
 from train.model import Loaded, load_model
 from train.observe import observed_steps
+from train.out_of_memory import naming_what_to_lower
 from train.resume import STATES, Keeper
+from train.shared_background import fit_once
 from train.stage import Say, Stage
-from train.stream import train_stream
+from train.stream import STREAM, summarise_stream, train_stream
 from train.teacher import teach
 from train.tracking.base import check_packages
 
@@ -35,9 +36,11 @@ INPUTS, TEACHER = "inputs.json", "teacher.arrow"
 def train_all(stage: Stage, say: Say) -> None:
     """Train every run of the file that there is not yet; with peers, all of them call this."""
     begin(stage)
-    for cell in stage.cells:
-        if cell.trains:
-            train_cell(stage, cell, say)
+    cells = [cell for cell in stage.cells if cell.trains]
+    if not cells:
+        say("no method of the file trains: `train evaluate` asks them as they are")
+    for cell in cells:
+        train_cell(stage, cell, say)
 
 
 def begin(stage: Stage) -> None:
@@ -90,21 +93,26 @@ def train_one(stage: Stage, cell: Cell, say: Say) -> None:
     """Train one run from the base model and save it; one that was killed goes on from its latest state."""
     settings, folder = stage.settings, stage.folder(cell)
     assert isinstance(cell.options, TrainedOptions)
-    loaded = load_model(settings.model, settings.train.bf16)
+    with naming_what_to_lower("while the model was loaded", f"take a smaller model than {settings.model}"):
+        loaded = load_model(settings.model, settings.train.bf16)
     corpus = taught_corpus(stage, cell, loaded, say)
-    method = start_method(loaded.network, cell.options, cell.seed, stage.peers)
+    check_mix(cell, corpus, say)
+    with naming_what_to_lower(f"while {cell.name} was set up", WEIGHTS_TO_LOWER):
+        method = start_method(loaded.network, cell.options, cell.seed, stage.peers)
     prepare(stage, loaded, method, corpus)
     loaded.network = method.network
     folder.mkdir(parents=True, exist_ok=True)
     train, inputs = settings.train, stage.inputs(cell)
     keeper = Keeper(folder / STATES, inputs, train.checkpoint_every, train.keep, method.peers)
-    with keeper.ending_on_sigterm(), observed_steps(stage, cell, say) as show:
+    with keeper.ending_on_signals(), observed_steps(stage, cell, say) as show:
         trained = run_course(stage, cell, loaded, method, corpus, keeper, show)
     method.collect()
     if stage.peers.is_main:
         save_run(folder, describe_run(stage, cell, loaded, method, trained), method)
     keeper.forget()
     say(f"{cell.name}: {trained.tokens:,} tokens in {trained.seconds:.0f} s, loss {trained.loss:.3f}")
+    if train.tasks and stage.peers.is_main:
+        say(f"{cell.name}: {summarise_stream(folder / STREAM)}")
 
 
 def run_course(
@@ -142,13 +150,23 @@ def taught_corpus(stage: Stage, cell: Cell, loaded: Loaded, say: Say) -> Corpus:
     corpus = stage.corpus(loaded, cell.objective)
     if cell.objective == "next_token" or "taught" in stage.corpora:
         return stage.corpora.get("taught", corpus) if cell.objective == "distill" else corpus
+    if corpus.num_foreign:
+        say(f"{cell.name}: {corpus.num_foreign} notes bring log-probabilities of another model or tokenizer, not used")
     say(f"{cell.name}: asking the teacher")
     train = stage.settings.train
     file = stage.runs / TEACHER
-    with stage.peers.main_first():
+    todo = "lower train.data.tokens_per_batch or train.distill.max_tokens"
+    with stage.peers.main_first(), naming_what_to_lower("while the teacher was asked", todo):
         taught = teach(corpus, loaded, stage.passages, train.distill, file, train.data.tokens_per_batch)
     stage.corpora["taught"] = taught
     return taught
+
+
+def check_mix(cell: Cell, corpus: Corpus, say: Say) -> None:
+    """Say which strategies of a mix the dataset has no note of."""
+    there = {note.strategy for note in corpus.notes}
+    for name in sorted((cell.mix or {}).keys() - there):
+        say(f"{cell.name}: the mix names {name}, and no kept note is of it; there are {', '.join(sorted(there))}")
 
 
 def prepare(stage: Stage, loaded: Loaded, method: Method, corpus: Corpus) -> None:
@@ -173,11 +191,12 @@ def prepare_memory(stage: Stage, loaded: Loaded, method: MemoryMethod, corpus: C
     passages, questions = stage.background(loaded)
     notes = [pad(group) for group in group_by_tokens(corpus.notes, tokens_per_batch)]
     placed = notes if options.keys == "notes" else []
-    fit_background(loaded.network, method.memories, passages, questions, placed, options.null_score)
     method.description |= {
         "background_tokens": str(sum(batch.num_tokens() for batch in [*passages, *questions])),
         "tokens_per_batch": str(tokens_per_batch),
     }
+    with naming_what_to_lower("while the background was read", "lower train.data.tokens_per_batch"):
+        fit_once(stage.runs, loaded, method, passages, questions, placed)
 
 
 def describe_run(stage: Stage, cell: Cell, loaded: Loaded, method: Method, trained: Trained) -> Run:

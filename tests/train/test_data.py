@@ -2,6 +2,9 @@
 
 import random
 from dataclasses import replace
+from itertools import pairwise
+
+import pytest
 
 from augment.models import find_model
 from train.config import Data
@@ -36,6 +39,33 @@ def test_a_batch_teaches_one_document() -> None:
     assert all(set(b.ids[b.mask].tolist()) <= ids[b.document] for b in batches)
 
 
+def test_shuffled_batches_hold_notes_of_any_document_and_replay_apart() -> None:
+    notes = [replace(sample, document="ab"[i % 2]) for i, sample in enumerate(CORPUS.notes)]
+    options = OPTIONS.model_copy(update={"replay_share": 0.3, "packing": "shuffled"})
+    batches = list(epoch_batches(replace(CORPUS, notes=notes), options, 0, 0))
+    assert {b.document for b in batches} == {""}
+    assert any({i % 2 for i in b.ids[b.mask].tolist()} == {0, 1} for b in batches), "odd ids are of a, even ones of b"
+    assert all(set(b.ids[b.mask].tolist()) <= {98, 99} for b in batches if b.ids[0, 0] in (98, 99))
+    seen = [row[mask].tolist() for b in batches for row, mask in zip(b.ids, b.mask, strict=True)]
+    assert sorted(row for row in seen if row[0] < 98) == sorted(sample.ids for sample in notes)
+
+
+@pytest.mark.parametrize("packing", ["document", "shuffled"])
+def test_joined_notes_teach_the_same_tokens_in_fewer_sequences(packing: str) -> None:
+    notes = [replace(s, document="ab"[i % 2], learn=[j > 1 for j in range(len(s))]) for i, s in enumerate(CORPUS.notes)]
+    corpus, alone = replace(CORPUS, notes=notes), OPTIONS.model_copy(update={"packing": packing})
+    joined = alone.model_copy(update={"join_notes": True})
+
+    def taught(options: Data) -> tuple[list[int], int]:
+        batches = list(epoch_batches(corpus, options, 0, 0))
+        assert all(b.mask.sum(1).max() <= 16 for b in batches)
+        assert {b.document for b in batches} == ({"a", "b"} if packing == "document" else {""})
+        return sorted(t for b in batches for t in b.ids[b.learn].tolist()), sum(len(b.ids) for b in batches)
+
+    (tokens, rows), (same, fewer) = taught(alone), taught(joined)
+    assert tokens == same and fewer < rows / 2
+
+
 def test_only_what_is_to_be_learned_is_predicted() -> None:
     batch = pad([Sample([5, 6, 7], [True, False, True]), Sample([5, 6, 7, 8])])
     assert batch.mask.tolist() == [[True, True, True, False], [True] * 4]
@@ -52,10 +82,14 @@ def test_a_long_text_is_cut_into_windows_without_losing_a_token() -> None:
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(str(find_model("smollm2-135m").path))
-    text = "The lantern keeper counted nine bells. " * 12
-    windows = encode_windows([text], tokenizer, 16)
-    assert [t for w in windows for t in w.ids] == [*tokenizer(text).input_ids, tokenizer.eos_token_id]
-    assert all(len(w) <= 16 for w in windows)
+    ids = [*tokenizer("The lantern keeper counted nine bells. " * 12).input_ids, tokenizer.eos_token_id]
+    for num_tokens in (16, 17, 31, 32, len(ids)):  # one window, one more token, two windows, one more, many
+        text = tokenizer.decode(ids[: num_tokens - 1])
+        windows = encode_windows([text], tokenizer, 16)
+        whole = [*tokenizer(text).input_ids, tokenizer.eos_token_id]
+        assert len(whole) == num_tokens and all(len(w) <= 16 for w in windows)
+        assert [w.ids[i] for w in windows for i in w.learned()] == whole[1:], "each but the first is learned once"
+        assert all(b.ids[0] == a.ids[-1] for a, b in pairwise(windows))
 
 
 def test_of_a_question_only_the_answer_is_learned() -> None:
@@ -69,12 +103,3 @@ def test_of_a_question_only_the_answer_is_learned() -> None:
     )
     assert statement.learn and all(statement.learn)
     assert all(all(s.learn or []) for s in encode_windows(texts, tokenizer, 64))
-
-
-def test_without_by_document_a_batch_mixes_notes_but_never_with_replay() -> None:
-    notes = [Sample([1, 2, 3], document=f"d{i}") for i in range(6)]
-    corpus = Corpus(notes=notes, replay=[Sample([7, 8, 9]) for _ in range(4)], documents=[])
-    options = Data(passages="p", questions="q", replay_share=0.5, tokens_per_batch=18, by_document=False)
-    batches = list(epoch_batches(corpus, options, seed=0, epoch=0))
-    assert sorted(sum((b.ids.tolist() for b in batches), [])) == [[1, 2, 3]] * 6 + [[7, 8, 9]] * 3
-    assert sorted(len(b.ids) for b in batches) == [3, 6] and {b.document for b in batches} == {""}

@@ -62,6 +62,28 @@ def test_an_unknown_method_is_named(methods: dict[str, Any], place: str) -> None
     assert place in error.value.errors()[0]["loc"]
 
 
+@pytest.mark.parametrize(
+    ("train", "message"),
+    [
+        ({"seeds": [1, 1]}, "a value is there twice"),
+        ({"seeds": [-1]}, "greater than or equal to 0"),
+        ({"replay_shares": [-0.5]}, "greater than or equal to 0"),
+        ({"mixes": {"a": {"verbatim": -1}}}, "greater than or equal to 0"),
+        ({"mixes": {"../a": {"verbatim": 1}}}, "should match pattern"),
+        ({"mixes": {"a": {}}}, "at least 1 item"),
+        ({"tasks": 2, "watch": {}}, "leave out watch, or tasks"),
+        ({"epochs": 2, "watch": {"every_epochs": 3}}, "is 3 of 2 epochs"),
+        ({"objectives": ["distill"], "data": {"passages": "p", "questions": "q", "join_notes": True}}, "join_notes"),
+        ({"methods": {"memory": {"layers": [-1]}}}, "greater than or equal to 0"),
+        ({"methods": {"memory": {"layers": [1, 1]}}}, "a layer is there twice"),
+        ({"methods": {"base": {"kind": "lora"}}}, "none of base, background"),
+    ],
+)
+def test_what_makes_no_grid_is_refused(train: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        settings(**{"methods": {"lora": {}}, **train})
+
+
 def test_no_method_is_an_error() -> None:
     with pytest.raises(ConfigError, match="names no method"):
         list_cells(settings(methods={}))

@@ -23,7 +23,8 @@ def test_every_run_is_trained_on_the_same_tokens_evaluated_and_reported(world: P
     said = invoke("run", world)
     assert said.count("asking the teacher") == 1
     runs = world.parent / "out" / "train"
-    trained = [f"{m}-{o}" for m in ("memory", "memory_all", "lora", "prefix") for o in ("next_token", "distill")]
+    methods = ("memory", "memory_all", "lora", "full", "prefix")
+    trained = [f"{method}-{objective}" for method in methods for objective in ("next_token", "distill")]
     records = [json.loads((runs / name / "checkpoint" / "run.json").read_text()) for name in trained]
     assert len({record["tokens_trained"] for record in records}) == 1
     assert [record["method"] for record in records] == trained
@@ -37,10 +38,12 @@ def test_every_run_is_trained_on_the_same_tokens_evaluated_and_reported(world: P
     assert record["general"]["kl"] > 0 and len(record["general"]["texts"]) == 2 and record["lm_eval"] == []
     assert [record["open"][kind]["n"] for kind in ("document", "general")] == [2, 2]
     assert "recalled" in invoke("explain", runs / "lora-next_token", "tower").splitlines()[0]
-    invoke("report", world)
+    reported = invoke("report", world)
     report = json.loads((world.parent / "out" / "report" / "report.json").read_text())
     assert "Reversed" not in (world.parent / "out" / "report" / "report.md").read_text()  # nobody asked
     assert {method["label"] for method in report["methods"]} == {"base", *trained, "in_context", "retrieval"}
+    rows = {line.replace("|", " ").split()[0] for line in reported.splitlines() if line.strip()}
+    assert {"base", *trained, "in_context", "retrieval"} <= rows, "all eight methods stand in one table"
     places = {fact["id"]: (fact["num_chunks"], fact["num_kept"]) for fact in report["facts"]}
     assert places == {"tower": (1, 2), "bridge": (1, 2)} and report["facts_in_no_kept_note"] == []
 

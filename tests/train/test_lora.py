@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import pytest
 import torch
 from peft import PeftModel
 
+from augment.errors import ConfigError
 from train.data import Sample, pad
 from train.methods.lora import LoraMethod
 from train.methods.options import LoraOptions
@@ -28,3 +30,13 @@ def test_a_saved_adapter_opens_in_peft_and_here(tiny_model: Path, tmp_path: Path
     assert not torch.equal(expected, before)
     torch.testing.assert_close(ours(input_ids=batch.ids).logits, expected)
     torch.testing.assert_close(theirs(input_ids=batch.ids).logits, expected)
+
+
+@pytest.mark.parametrize("targets", ["nope", ["nope"]])
+def test_targets_that_are_not_there_are_one_line_with_those_there_are(
+    tiny_model: Path, targets: str | list[str]
+) -> None:
+    with pytest.raises(
+        ConfigError, match=r"lora\.targets = .*nope.*; there are all-linear, down_proj, gate_proj, k_proj"
+    ):
+        LoraMethod(load_model(str(tiny_model)).network, LoraOptions(targets=targets), seed=0)

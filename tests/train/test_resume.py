@@ -5,18 +5,22 @@ import os
 import signal
 import subprocess
 import sys
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from augment.errors import DatasetError, RunError
+from augment.errors import DatasetError, DivergedError, RunError
+from train.checkpoint import Run, read_run, save_run
 from train.config import Data, Train
-from train.data import Corpus, Sample, pad
+from train.data import Batch, Corpus, Sample, pad
 from train.loop import Trained, train_method
 from train.memory.attach import fit_background
 from train.methods.base import Method
+from train.methods.lora import LoraMethod
 from train.methods.memory import MemoryMethod
 from train.methods.options import FullOptions, LoraOptions, MemoryOptions, Methods, PrefixOptions, TrainedOptions
 from train.methods.prefix import PrefixMethod
@@ -43,8 +47,13 @@ def make_corpus() -> Corpus:
     return Corpus(notes, [Sample(row) for row in ids[12:]], [])
 
 
+@cache
+def base(model: Path) -> torch.nn.Module:
+    return load_model(str(model), bf16=False).network
+
+
 def start(model: Path, options: TrainedOptions) -> Method:
-    method = start_method(load_model(str(model), bf16=False).network, options, seed=0)
+    method = start_method(deepcopy(base(model)), options, seed=0)
     if isinstance(method, MemoryMethod):
         fit_background(method.network, method.memories, [pad(make_corpus().notes)], [])
     if isinstance(method, PrefixMethod):
@@ -97,15 +106,19 @@ def test_a_run_that_was_stopped_twice_ends_as_one_that_was_not(tiny_model: Path,
 def test_states_are_saved_now_and_then_and_the_latest_stay(tiny_model: Path, tmp_path: Path) -> None:
     train(start(tiny_model, METHODS["lora"]), tmp_path, every=2, keep=2)
     num_steps = len((tmp_path / "log.jsonl").read_text().splitlines())
-    saved = list(range(2, num_steps + 1, 2))[-2:]
+    tried = list(range(2, num_steps, 2))[-2:]  # good: the step after had a loss
+    saved = [*tried, num_steps] if num_steps % 2 == 0 else tried
     assert [path.name for path in sorted((tmp_path / "states").iterdir())] == [f"step-{n:08d}" for n in saved]
 
 
 def test_a_state_of_other_settings_is_refused_with_the_difference(tiny_model: Path, tmp_path: Path) -> None:
     with pytest.raises(RunError):
         train(start(tiny_model, METHODS["lora"]), tmp_path, 2, inputs={"options": {"lr": 1}})
-    with pytest.raises(DatasetError, match=r"was made with options\.lr = 1, here it is 2"):
+    with pytest.raises(DatasetError, match=r"was made with options\.lr = 1, here it is 2; put that back"):
         train(start(tiny_model, METHODS["lora"]), tmp_path, inputs={"options": {"lr": 2}})
+    others = {"options": {"lr": 2}, "a": 1, "b": 2, "c": 3, "d": 4}
+    with pytest.raises(DatasetError, match=r"with a = None, here it is 1; with b .*; with d [^;]*, and 1 more; put"):
+        train(start(tiny_model, METHODS["lora"]), tmp_path, inputs=others)
 
 
 def test_a_truncated_state_is_one_line(tiny_model: Path, tmp_path: Path) -> None:
@@ -117,11 +130,60 @@ def test_a_truncated_state_is_one_line(tiny_model: Path, tmp_path: Path) -> None
         train(start(tiny_model, METHODS["lora"]), tmp_path)
 
 
-def test_a_loss_that_is_no_number_names_step_and_document_and_keeps_the_state(tiny_model: Path, tmp_path: Path) -> None:
-    method = start(tiny_model, LoraOptions(rank=2, lr=1e30))
-    with pytest.raises(RunError, match=r"the loss is nan at step \d+ on a batch (about [ab]|of replay)"):
-        train(method, tmp_path, every=1)
-    assert list((tmp_path / "states").iterdir())
+@pytest.mark.parametrize("keep", [1, 2])
+def test_a_loss_that_is_no_number_names_the_batch_and_keeps_the_last_good_state(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keep: int
+) -> None:
+    whole = start(tiny_model, METHODS["lora"])
+    train(whole, tmp_path / "whole")
+    method, update = start(tiny_model, METHODS["lora"]), LoraMethod.update
+    steps: list[int] = []
+
+    def spoil(self: LoraMethod, batches: list[Batch], scale: float) -> None:
+        update(self, batches, scale)
+        steps.append(1)
+        if len(steps) == 3:  # a step whose own loss was fine leaves weights that give none
+            next(iter(self.adamw.parameters.values())).data.fill_(torch.nan)
+
+    monkeypatch.setattr(LoraMethod, "update", spoil)
+    place = r"step 3 on batch 1 of 2, \d+ sequences (about [ab]|of replay)"
+    with pytest.raises(RunError, match=rf"the loss is nan at {place}.*; lower the method's lr; the last good state"):
+        train(method, tmp_path / "spoilt", every=1, keep=keep)
+    names = [path.name for path in sorted((tmp_path / "spoilt" / "states").iterdir())]
+    assert names == [f"step-{n:08d}" for n in (1, 2)][-keep:]
+    monkeypatch.undo()
+    again = start(tiny_model, METHODS["lora"])
+    train(again, tmp_path / "spoilt")
+    assert torch.equal(logits(again), logits(whole))
+
+
+def test_a_rate_that_is_too_high_is_one_line(tiny_model: Path, tmp_path: Path) -> None:
+    with pytest.raises(DivergedError, match=r"(the loss|the gradient's norm) is (nan|inf) at step \d+"):
+        train(start(tiny_model, LoraOptions(rank=2, lr=1e30)), tmp_path, every=1)
+
+
+def test_what_a_process_left_that_was_killed_while_it_saved_goes(tiny_model: Path, tmp_path: Path) -> None:
+    (tmp_path / ".checkpoint-left").mkdir()
+    run = Run("lora", "lora", 0, "m", "r", {}, 1, 1.0, 1, 1.0)
+    method = start(tiny_model, METHODS["lora"])
+    for _ in range(2):
+        save_run(tmp_path, run, method)
+        assert [path.name for path in tmp_path.iterdir()] == ["checkpoint"]
+    monkey = pytest.MonkeyPatch()
+    monkey.setattr(method, "save", lambda folder: (folder / "half").write_text("half") / 0)
+    with pytest.raises(ZeroDivisionError):
+        save_run(tmp_path, run, method)
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint"] and read_run(tmp_path) == run
+
+
+def test_ctrl_c_lets_the_step_end_and_a_second_one_waits_for_nothing(tmp_path: Path) -> None:
+    keeper, before = Keeper(tmp_path, {}), signal.getsignal(signal.SIGINT)
+    with keeper.ending_on_signals():
+        os.kill(os.getpid(), signal.SIGINT)
+        assert keeper.is_asked_to_end
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 SLEEPY = """
@@ -137,7 +199,7 @@ settings = t.Train(methods=t.Methods(), data=t.DATA, epochs=3, batches_per_step=
 def show(step, *_):
     print(step, flush=True)
     time.sleep(0.3)
-with keeper.ending_on_sigterm():
+with keeper.ending_on_signals():
     t.train_method(method.network, method, t.make_corpus(), settings, 0, folder / "log.jsonl", show, keeper=keeper)
 """
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from augment.errors import DivergedError
 from train.data import Batch
 from train.peers import ALONE, Peers
 
@@ -44,12 +45,15 @@ class DenseAdamW:
         self.optimizer.step()
 
     def clip(self, gradients: Sequence[Tensor], max_norm: float) -> None:
-        """Scale all gradients down to `max_norm` where they are longer together."""
+        """Scale all gradients down to `max_norm` where they are longer together. Raises DivergedError before anything
+        moves where they are no numbers."""
         norm = torch.nn.utils.get_total_norm(gradients)
         if self.is_part:
             squares = norm.square()
             self.peers.add_up([squares])
             norm = squares.sqrt()
+        if not torch.isfinite(norm):
+            raise DivergedError(f"the gradient's norm is {float(norm)}", "lower the method's lr")
         torch.nn.utils.clip_grads_with_norm_(self.parameters.values(), max_norm, norm)
 
     def reset(self) -> None:

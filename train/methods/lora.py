@@ -7,6 +7,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from augment.errors import ConfigError
 from train.methods.dense import DenseAdamW, DenseMethod
 from train.methods.options import LoraOptions
 from train.peers import ALONE, Peers
@@ -24,7 +25,12 @@ class LoraMethod(DenseMethod):
         self.config = LoraConfig(
             r=options.rank, lora_alpha=options.alpha, target_modules=options.targets, task_type="CAUSAL_LM"
         )
-        self.network: Any = inject_adapter_in_model(self.config, network)
+        try:
+            self.network: Any = inject_adapter_in_model(self.config, network)
+        except ValueError as error:  # peft's error for targets that are not there is one
+            linear = {name.rpartition(".")[2] for name, part in network.named_modules() if isinstance(part, nn.Linear)}
+            what = f"lora.targets = {options.targets} cannot be used ({str(error).splitlines()[0][:100]})"
+            raise ConfigError(what, f"there are all-linear, {', '.join(sorted(linear))}") from None
         for parameter in self.network.parameters():
             if parameter.requires_grad:
                 parameter.data = parameter.data.float()  # peft makes them in the frozen layer's precision

@@ -2,15 +2,16 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import InitErrorDetails
 
 from augment.plugins import check_options
 from augment.settings import Choices, Settings
 
 NAME = re.compile(r"[a-z0-9_]+")
+TAKEN = ("base", "background")  # folders beside the runs
 
 
 class LoraOptions(Settings):
@@ -47,7 +48,7 @@ class MemoryOptions(Settings):
     """
 
     kind: Literal["memory"] = "memory"
-    layers: list[int] = Field(default=[3, 6, 10], min_length=1)
+    layers: list[Annotated[int, Field(ge=0)]] = Field(default=[3, 6, 10], min_length=1)
     mlp: str = "mlp"
     num_keys: int = Field(default=512, ge=2)
     heads: int = Field(default=4, ge=1)
@@ -74,6 +75,14 @@ class MemoryOptions(Settings):
     background: str | None = None
     protect: list[str] = Field(default_factory=list)
     protect_earlier: bool = False
+
+    @field_validator("layers")
+    @classmethod
+    def check_layers(cls, layers: list[int]) -> list[int]:
+        """A layer has one memory."""
+        if len(set(layers)) < len(layers):
+            raise ValueError("a layer is there twice")
+        return layers
 
 
 class PrefixOptions(Settings):
@@ -159,8 +168,8 @@ def read_variant(name: str, options: Any) -> Any:
     if kind not in OPTIONS:
         unknown: InitErrorDetails = {"type": "extra_forbidden", "loc": (name,), "input": options}
         raise ValidationError.from_exception_data("Methods", [unknown])
-    if not NAME.fullmatch(name):
-        text = "a variant's name has small letters, digits and _ alone"
+    if not NAME.fullmatch(name) or name in TAKEN:
+        text = f"a variant's name has small letters, digits and _ alone, and is none of {', '.join(TAKEN)}"
         wrong: InitErrorDetails = {"type": "value_error", "loc": (name,), "input": name, "ctx": {"error": text}}
         raise ValidationError.from_exception_data("Methods", [wrong])
     return check_options(OPTIONS[kind], options, name)
