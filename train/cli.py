@@ -77,9 +77,24 @@ def evaluate(file: File, overrides: Overrides = None, debug: Debug = False) -> N
 
 @app.command()
 @report_errors
-def report(file: File, overrides: Overrides = None, debug: Debug = False) -> None:
-    """Write report.html, report.md, report.json and plots; print the headline table."""
-    settings = load_settings(path := find_pipeline(file), overrides or [], TrainFile)
+def report(
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE | RUN...", help="A pipeline YAML, or folders of evaluated runs.")
+    ],
+    to: Annotated[Path, typer.Option(help="Where a comparison of runs goes.")] = Path("comparison"),
+    overrides: Overrides = None,
+    debug: Debug = False,
+) -> None:
+    """Write report.html, report.md, report.json and plots; print the headline table. Of runs: side by side."""
+    if all((Path(name) / "evaluation.json").is_file() for name in files):
+        from train.comparison import report_runs
+
+        report_runs([Path(name) for name in files], to, say)
+        return
+    if len(files) > 1:
+        missing = next(name for name in files if not (Path(name) / "evaluation.json").is_file())
+        raise ConfigError(f"{missing} is no evaluated run", "give one pipeline file, or folders with evaluation.json")
+    settings = load_settings(path := find_pipeline(files[0]), overrides or [], TrainFile)
     from train.evaluation import report_all
     from train.stage import Stage
 

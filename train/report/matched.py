@@ -61,7 +61,7 @@ def match_learning(comparison: Comparison) -> MatchedLearning | None:
 
 def choose_levels(methods: Sequence[MethodSummary], base: RunResult) -> tuple[float, ...]:
     """Recall levels above the base's that every run of every method reaches; none when some run learned nothing."""
-    start = base.learning["held_out"].em
+    start = base.recall("held_out").em
     paths = [trace_path(run.result, base) for method in methods for run in method.runs]
     end = min(max(point.recall for point in path) for path in paths)
     steps = range(1, NUM_LEVELS + 1)
@@ -92,7 +92,7 @@ def trace_path(run: RunResult, base: RunResult) -> tuple[CurvePoint, ...]:
 
 def point_of(run: RunResult, step: int) -> CurvePoint:
     """A finished run as a point."""
-    return CurvePoint(step, run.learning["held_out"].em, run.retention.kept, run.general.nll)
+    return CurvePoint(step, run.recall("held_out").em, run.retention.kept, run.general.nll)
 
 
 def reach(path: Sequence[CurvePoint], level: float) -> CurvePoint:

@@ -134,11 +134,11 @@ def own_style() -> Iterator[None]:
 
 
 def _read_recall(run: RunComparison) -> float:
-    return 100 * run.result.learning["held_out"].em
+    return 100 * run.result.recall("held_out").em
 
 
 def _recall_interval(run: RunComparison) -> Interval:
-    recall = run.result.learning["held_out"]
+    recall = run.result.recall("held_out")
     return _percent(wilson_interval(recall.em, recall.n))
 
 
@@ -247,4 +247,4 @@ def _count_legend_columns(comparison: Comparison, width_inches: float) -> int:
 
 
 def _name_phrasing(comparison: Comparison, phrasing: Phrasing) -> str:
-    return f"{PHRASING_NAMES[phrasing]} (n = {comparison.base.learning[phrasing].n})"
+    return f"{PHRASING_NAMES[phrasing]} (n = {comparison.base.recall(phrasing).n})"

@@ -109,7 +109,7 @@ def test_terminal_table_is_aligned_and_free_of_control_signs() -> None:
     lines = headline_table([BASE, replace(MEMORY, method="mem\x1b[31m"), LORA]).splitlines()
     assert (
         " ".join(lines[0].split())
-        == "Method Trained form recall (n = 4) Held-out recall (n = 4) Known kept (n = 2) Perplexity change"
+        == "Method Trained form recall (n = 4) Held-out recall (n = 4) Known kept (n = 2) Perplexity change (n = 50)"
     )
     assert "\x1b" not in "".join(lines)
     assert lines[3].startswith("lora") and "100 % [51, 100]*" in lines[3]
@@ -144,6 +144,7 @@ def test_same_runs_give_the_same_bytes_in_any_order(tmp_path: Path) -> None:
         "learning_versus_forgetting.png",
         "learning_versus_forgetting.svg",
         "recall_by_phrasing.png",
+        "recall_by_phrasing.svg",
         "report.html",
         "report.json",
         "report.md",
