@@ -9,10 +9,12 @@ from augment.console import Debug, Overrides, new_app, report_errors
 from augment.errors import ConfigError
 from augment.settings import find_pipeline, load_settings
 from train.cli_patch import app as patch_app
+from train.cli_questions import app as questions_app
 from train.config import TrainFile
 
 app = new_app("Write notes into a model's weights; measure what was learned and what was forgotten.")
 app.add_typer(patch_app, name="patch")
+app.add_typer(questions_app, name="questions")
 File = Annotated[str, typer.Argument(help="A pipeline YAML, or the name of one that ships (quickstart).")]
 
 
@@ -128,6 +130,20 @@ def ask(
 
     loaded, _ = load_run(folder)
     print(complete(loaded, [question_prompt(question)], max_new_tokens=24, batch_size=1)[0])
+
+
+@app.command()
+@report_errors
+def serve(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, e.g. runs/quickstart/train/memory.")],
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.", min=0, max=65535)] = 8765,
+    debug: Debug = False,
+) -> None:
+    """Open a local page that asks base and finetuned model the same question, and shows what the memory read."""
+    from train.serve.ask import load_pair
+    from train.serve.server import serve as serve_pair
+
+    serve_pair(load_pair(folder, say), port, say)
 
 
 @app.command()

@@ -56,7 +56,7 @@ def find_leak(text: str, options: Leakage) -> str:
 
 
 def questions_of(record: Any) -> Iterator[str]:
-    """What one line asks: its `question` and `questions`, those of its `reversed` and `two_hop` form, as in facts files."""
+    """What one line asks: `question` and `questions`, and those of its `reversed` and `two_hop` form, as in facts."""
     many = record.get("questions", [])
     for question in [record.get("question"), *(many if isinstance(many, list) else [])]:
         if isinstance(question, str):

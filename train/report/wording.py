@@ -49,8 +49,8 @@ STREAMS = (
         "Groups of documents were trained one after another, and all questions asked after each. Accuracy is what is "
         "recalled at the end, over all groups; backward transfer how much that changed since a group was trained "
         "(below 0: it was forgotten); forward transfer how much more was recalled of a group just before its turn than "
-        "before any training; forgetting how far recall of a group fell from its best. Brackets are 95 % intervals over the "
-        "questions; faint figures may be chance."
+        "before any training; forgetting how far recall of a group fell from its best. Brackets are 95 % intervals "
+        "over the questions; faint figures may be chance."
     ),
 )
 JUDGE = (
