@@ -116,7 +116,7 @@ def gather_material(stage: Stage, probes: Sequence[Probe]) -> Material:
     """What the report says of the dataset: where each fact stands, and which questions do."""
     facts = list({probe.id: probe for probe in reversed(probes) if probe.kind in ("cue", "held_out")}.values())[::-1]
     places = find_answers(facts, stage.notes, try_passages(stage))
-    questions = dict.fromkeys(probe.prompt for probe in probes if probe.kind != "cue")
+    questions = dict.fromkeys(probe.prompt for probe in probes if probe.kind not in ("cue", "locality"))
     return Material(tuple(count_places(fact, places[fact.id]) for fact in facts), find_leaks([*questions], stage.notes))
 
 

@@ -1,8 +1,8 @@
 """Lets a model grade recorded answers as SimpleQA does, and says how far its verdicts agree with exact match.
 
-Three verdicts (Wei et al. 2411.04368): CORRECT, the answer holds the expected one and contradicts none of it; INCORRECT,
-it says something else; NOT_ATTEMPTED, it says neither. A verdict is the word that a reply begins with, and nothing else
-is one. What is judged is the record of an evaluation, so that the judge can be changed without asking anything again.
+Three verdicts (Wei et al. 2411.04368): CORRECT, the answer holds the expected one and contradicts none of it;
+INCORRECT, it says something else; NOT_ATTEMPTED, it says neither. A verdict is the word that a reply begins with, and
+nothing else is one. What is judged is the record of an evaluation, so that another judge needs no new answers.
 """
 
 import asyncio
@@ -15,9 +15,9 @@ from typing import Any
 
 from augment.engines.base import Engine, Sampling, check_engine, name_model
 from augment.engines.registry import ENGINES, start_engine
-from augment.errors import DeadEngineError, EngineError, StoppedError
+from augment.errors import ConfigError, DeadEngineError, EngineError, StoppedError
 from augment.escape import clean_line
-from augment.models import find_model
+from augment.models import ModelFolder, find_model
 from augment.records import content_id
 from augment.shards import write_json
 from augment.templates import Template, load_template
@@ -88,8 +88,8 @@ async def grade_all(keys: Sequence[Key], judge: Judge, template: Template, seed:
     asked = [key for key in keys if key[2]]
     if not asked:
         return ["not_attempted"] * len(keys)
-    model = find_model(judge.model) if judge.model and ENGINES[judge.engine.kind].needs_model else None
-    engine, room = start_engine(judge.engine, model, seed), asyncio.Semaphore(judge.concurrency)
+    engine = start_engine(judge.engine, find_judge(judge), seed)
+    room = asyncio.Semaphore(judge.concurrency)
 
     async def grade(key: Key) -> str:
         async with room:
@@ -102,6 +102,15 @@ async def grade_all(keys: Sequence[Key], judge: Judge, template: Template, seed:
     if set(found.values()) == {UNPARSED}:
         raise EngineError("the judge gave no verdict that could be read", "take a bigger model for evaluate.judge")
     return [found.get(key, "not_attempted") for key in keys]
+
+
+def find_judge(judge: Judge) -> ModelFolder | None:
+    """The judge's model where its engine needs one. Raises ConfigError when the file names none."""
+    if not ENGINES[judge.engine.kind].needs_model:
+        return None
+    if judge.model is None:
+        raise ConfigError("evaluate.judge has an engine that needs a model", "set evaluate.judge.model")
+    return find_model(judge.model)
 
 
 async def grade_answer(engine: Engine, template: Template, max_tokens: int, key: Key) -> str:
@@ -128,7 +137,7 @@ def write_verdicts(
 ) -> None:
     """Write `judge.json`: counts, agreement with exact match, and each verdict."""
     right = [bool(answer["em"]) for answer in asked]
-    model, _ = name_model(judge.engine, find_model(judge.model) if judge.model else None)
+    model, _ = name_model(judge.engine, find_judge(judge))
     record = {
         "model": model or judge.engine.kind,
         "inputs": fingerprint(asked, template, judge),

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from augment.errors import DatasetError
+from augment.errors import DatasetError, DocumentError
 from augment.records import content_id
 from train.config import QuestionSet
 from train.data import read_lines
@@ -53,8 +53,9 @@ def read_dataset(chosen: QuestionSet, base: Path) -> Iterator[dict[str, Any]]:
             if number == chosen.limit:
                 return
             yield row
-    except (OSError, ValueError, DatasetsError) as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)[:200]
+    except (OSError, ValueError, DatasetsError, DocumentError) as error:
+        text = error.what if isinstance(error, DocumentError) else str(error)
+        reason = next(iter(text.splitlines()), type(error).__name__)[:200]
         raise DatasetError(
             f"dataset {chosen.path} cannot be read ({reason})", "check its name and the network"
         ) from None
@@ -85,12 +86,18 @@ def split_passage(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def read_facts(source: str | QuestionSet, base: Path, documents: Sequence[str]) -> list[dict[str, Any]]:
     """Facts about these documents; one that names no document is about any of them."""
-    facts = [make_fact(row, name_of(source, base)) for row in read_set(source, base)]
+    facts = make_facts(source, base)
     places = {name: find_document(name, documents) for name in {fact["document"] for fact in facts}}
     found = [fact | {"document": place} for fact in facts if (place := places[fact["document"]]) is not None]
     if not found:
         raise DatasetError(f"{name_of(source, base)} asks nothing about the trained documents", "check `document`")
     return found
+
+
+def make_facts(source: str | QuestionSet, base: Path) -> list[dict[str, Any]]:
+    """All rows of a set as facts; a row that stands in it twice is asked once."""
+    facts = [make_fact(row, name_of(source, base)) for row in read_set(source, base)]
+    return list({(fact["id"], *fact["questions"]): fact for fact in facts}.values())
 
 
 def make_fact(row: dict[str, Any], name: str) -> dict[str, Any]:
@@ -143,7 +150,7 @@ def plain(title: str) -> str:
 
 def read_known(source: str | QuestionSet, base: Path) -> list[dict[str, Any]]:
     """General questions."""
-    facts = [make_fact(row, name_of(source, base)) for row in read_set(source, base)]
+    facts = make_facts(source, base)
     return [{"id": f["id"], "question": f["questions"][0], "answers": [f["answer"], *f["aliases"]]} for f in facts]
 
 

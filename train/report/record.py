@@ -16,7 +16,7 @@ from train.report.streams import record_stream
 from train.report.sums import Read, read_f1, read_kl, read_loss
 from train.report.wording import write_headline
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SPREADS = (
     "known_f1", "lost", "gained", "nll", "nll_change", "perplexity", "perplexity_change",
     "tokens_trained", "train_sec", "trainable_parameters",
@@ -24,7 +24,7 @@ SPREADS = (
 
 
 def render_record(contents: Contents) -> str:
-    """JSON in ASCII, so that no text in it fails to be written; `schema_version` grows when a key changes."""
+    """JSON in ASCII, so that no text in it fails to be written; `report.schema.json` says what stands where."""
     comparison, base = contents.comparison, contents.comparison.base
     record = {
         "schema_version": SCHEMA_VERSION,
