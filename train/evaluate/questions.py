@@ -57,7 +57,7 @@ def read_dataset(chosen: QuestionSet, base: Path) -> Iterator[dict[str, Any]]:
         text = error.what if isinstance(error, DocumentError) else str(error)
         reason = next(iter(text.splitlines()), type(error).__name__)[:200]
         raise DatasetError(
-            f"dataset {chosen.path} cannot be read ({reason})", "check its name and the network"
+            f"dataset {chosen.path} cannot be read ({reason})", "check its name, its `dataset.split` and the network"
         ) from None
 
 
