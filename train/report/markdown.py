@@ -14,6 +14,7 @@ from train.report.tables import (
     make_forgetting_table,
     make_headline_table,
     make_notes_tables,
+    make_overlap_table,
     make_recall_table,
 )
 from train.report.wording import READING, write_facts, write_headline
@@ -39,6 +40,7 @@ def render_markdown(contents: Contents) -> str:
         "![Learning versus forgetting](learning_versus_forgetting.png)",
         "## Each method",
         _render_table(make_recall_table(comparison)),
+        _render_table(make_overlap_table(comparison)),
         _render_table(make_forgetting_table(comparison)),
         _render_table(make_cost_table(comparison)),
         "![Recall by phrasing](recall_by_phrasing.png)",

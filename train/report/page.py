@@ -21,12 +21,14 @@ from train.report.tables import (
     make_forgetting_table,
     make_headline_table,
     make_notes_tables,
+    make_overlap_table,
     make_recall_table,
 )
 from train.report.wording import READING, write_facts, write_headline, write_run
 
 TEMPLATE = "report.html.jinja"
 MAX_SAMPLE_CHARS = 240
+MAIN_TABLES = (make_recall_table, make_overlap_table, make_forgetting_table, make_cost_table)
 PHONE_INCHES = 4.8  # narrow plots, whose text stays readable on a narrow screen
 
 
@@ -68,7 +70,7 @@ def render_page(contents: Contents) -> str:
         headline=clean_line(write_headline(comparison)).replace(" %", "\N{NO-BREAK SPACE}%"),
         facts=clean_line(write_facts(comparison)),
         headline_table=make_headline_table(comparison),
-        tables=[make(comparison) for make in (make_recall_table, make_forgetting_table, make_cost_table)],
+        tables=[make(comparison) for make in MAIN_TABLES],
         reading=READING,
         panels=_draw_panels(comparison),
         bars=_draw_bars(comparison),

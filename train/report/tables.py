@@ -88,13 +88,17 @@ def make_headline_table(comparison: Comparison) -> Table:
 
 
 def make_recall_table(comparison: Comparison) -> Table:
-    measures: list[Measure] = []
-    for phrasing in comparison.phrasings:
-        measures.append(_measure_recall(comparison, phrasing, f"{PHRASING_NAMES[phrasing]} EM"))
-        column = Column(f"{PHRASING_NAMES[phrasing]} F1", f"n = {comparison.base.recall(phrasing).n}")
+    measures = [_measure_recall(comparison, phrasing, PHRASING_NAMES[phrasing]) for phrasing in comparison.phrasings]
+    return _make_table("Recall by phrasing: exact match.", measures, comparison)
+
+
+def make_overlap_table(comparison: Comparison) -> Table:
+    measures = []
+    for phrasing in [phrasing for phrasing in comparison.phrasings if phrasing != "choice"]:
+        column = Column(PHRASING_NAMES[phrasing], f"n = {comparison.base.recall(phrasing).n}")
         interval = _estimate_percent(comparison, read_f1(phrasing))
         measures.append(Measure(column, _read_f1(phrasing), write_percent, "highest", interval=interval))
-    return _make_table("Recall by phrasing: exact match (EM) and token F1.", measures, comparison)
+    return _make_table("Recall by phrasing: token F1, the overlap of words.", measures, comparison)
 
 
 def _read_f1(phrasing: Phrasing) -> Callable[[MethodSummary], Spread]:

@@ -129,7 +129,7 @@ def test_page_can_be_read_with_any_eyes(report: ReportPaths) -> None:
     page = Page(text)
     assert all(svg.get("role") == "img" and svg.get("aria-label") for svg in page.attributes("svg"))
     assert all(header.get("scope") in ("row", "col") for header in page.attributes("th"))
-    assert len(page.attributes("caption")) == len(page.attributes("table")) == 8
+    assert len(page.attributes("caption")) == len(page.attributes("table")) == 9
     ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
     assert len(ids) == len(set(ids))
     assert {"name": "viewport", "content": "width=device-width, initial-scale=1"} in page.attributes("meta")
