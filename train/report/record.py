@@ -9,6 +9,7 @@ from train.report.contents import Contents
 from train.report.differences import Pair
 from train.report.estimates import estimate, estimate_change
 from train.report.intervals import wilson_interval
+from train.report.matched import MatchedLearning
 from train.report.material import count_leaks, list_untold
 from train.report.results import PHRASINGS, Fluency, RunResult
 from train.report.samples import choose_samples
@@ -37,7 +38,7 @@ def render_record(contents: Contents) -> str:
         "methods": [_record_method(method, base, comparison.localities) for method in comparison.methods],
         "runs": [_record_run(run) for run in comparison.runs],
         "differences": [_record_pair(pair) for pair in contents.pairs],
-        "matched_learning": asdict(contents.matched) if contents.matched else None,
+        "matched_learning": _record_matched(contents.matched) if contents.matched else None,
         "facts": [asdict(fact) for fact in contents.material.facts],
         "facts_in_no_kept_note": [fact.id for fact in list_untold(contents.material)],
         "leakage": count_leaks(comparison, contents.material) | {"questions": sorted(contents.material.leaked)},
@@ -114,6 +115,14 @@ def _record_run(run: RunComparison) -> dict[str, Any]:
         "stream": record_stream(result.stream) if result.stream else None,
         "lm_eval": [asdict(score) for score in result.task_scores],
     }
+
+
+def _record_matched(matched: MatchedLearning) -> dict[str, Any]:
+    record = asdict(matched)
+    for method in record["methods"]:
+        for point in [*method["front"], *(point for path in method["paths"] for point in path)]:
+            point.pop("parts", None)
+    return record
 
 
 def _record_fluency(figures: Fluency) -> dict[str, float]:

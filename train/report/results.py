@@ -71,13 +71,33 @@ class Fluency:
 
 
 @dataclass(frozen=True, slots=True)
+class Parts:
+    """What a point's figures are made of, in the order of asking: answers to held-out and to general questions (1
+    right, 0 wrong), and the sum of NLL of each general text.
+    """
+
+    held_out: tuple[int, ...]
+    known: tuple[int, ...]
+    texts: tuple[float, ...]
+
+    @property
+    def sizes(self) -> list[int]:
+        """How many of each."""
+        return [len(self.held_out), len(self.known), len(self.texts)]
+
+
+@dataclass(frozen=True, slots=True)
 class CurvePoint:
-    """What was measured at one step of a training: recall of held-out questions, known share kept, general NLL."""
+    """What was measured at one step of a training: recall of held-out questions, known share kept, general NLL.
+
+    `parts` is None in curves of before they were written.
+    """
 
     step: int
     recall: float
     kept: float
     nll: float
+    parts: Parts | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,7 +317,16 @@ def _load_line(line: str, path: Path, number: int) -> dict[str, Any]:
 
 def _read_point(fields: Fields) -> CurvePoint:
     recall = fields.child("recall").share("held_out")
-    return CurvePoint(fields.count("step"), recall, fields.share("kept"), fields.positive("nll"))
+    parts = _read_parts(fields.child("parts")) if "parts" in fields.values else None
+    return CurvePoint(fields.count("step"), recall, fields.share("kept"), fields.positive("nll"), parts)
+
+
+def _read_parts(fields: Fields) -> Parts:
+    return Parts(
+        held_out=tuple(map(int, fields.text("held_out"))),
+        known=tuple(map(int, fields.text("known"))),
+        texts=tuple(map(float, fields.values.get("texts", []))),
+    )
 
 
 def _read_general(fields: Fields) -> General:
