@@ -36,9 +36,7 @@ def list_stages(file: str, overrides: list[str] | None) -> dict[str, Stage]:
         if settings.evaluate is not None:
             raise ConfigError(f"{file} has an `evaluate` part but nothing to evaluate", "add a `train` part")
         return stages
-    from train import cli as train_cli  # PyTorch loads only where something is trained
-
-    return stages | {"train": train_cli.run, "evaluate": train_cli.evaluate, "report": train_cli.report}
+    return stages | {"train": train, "evaluate": evaluate, "report": report}
 
 
 def make_facts(file: str, overrides: list[str] | None, debug: bool) -> None:
@@ -54,3 +52,24 @@ def augment(file: str, overrides: list[str] | None, debug: bool) -> None:
     import ray
 
     ray.shutdown()
+
+
+def train(file: str, overrides: list[str] | None, debug: bool) -> None:
+    """Train every method. PyTorch loads only where something is trained."""
+    from train import cli
+
+    cli.run(file, overrides, debug=debug)
+
+
+def evaluate(file: str, overrides: list[str] | None, debug: bool) -> None:
+    """Ask the base model and every run."""
+    from train import cli
+
+    cli.evaluate(file, overrides, debug=debug)
+
+
+def report(file: str, overrides: list[str] | None, debug: bool) -> None:
+    """Compare them."""
+    from train import cli
+
+    cli.report([file], overrides=overrides, debug=debug)

@@ -9,10 +9,12 @@ from augment.console import Debug, Overrides, new_app, report_errors
 from augment.errors import ConfigError
 from augment.settings import find_pipeline, load_settings
 from train.cli_patch import app as patch_app
+from train.cli_questions import app as questions_app
 from train.config import TrainFile
 
 app = new_app("Write notes into a model's weights; measure what was learned and what was forgotten.")
 app.add_typer(patch_app, name="patch")
+app.add_typer(questions_app, name="questions")
 File = Annotated[str, typer.Argument(help="A pipeline YAML, or the name of one that ships (quickstart).")]
 
 
@@ -77,9 +79,24 @@ def evaluate(file: File, overrides: Overrides = None, debug: Debug = False) -> N
 
 @app.command()
 @report_errors
-def report(file: File, overrides: Overrides = None, debug: Debug = False) -> None:
-    """Write report.html, report.md, report.json and plots; print the headline table."""
-    settings = load_settings(path := find_pipeline(file), overrides or [], TrainFile)
+def report(
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE | RUN...", help="A pipeline YAML, or folders of evaluated runs.")
+    ],
+    to: Annotated[Path, typer.Option(help="Where a comparison of runs goes.")] = Path("comparison"),
+    overrides: Overrides = None,
+    debug: Debug = False,
+) -> None:
+    """Write report.html, report.md, report.json and plots; print the headline table. Of runs: side by side."""
+    if all((Path(name) / "evaluation.json").is_file() for name in files):
+        from train.comparison import report_runs
+
+        report_runs([Path(name) for name in files], to, say)
+        return
+    if len(files) > 1:
+        missing = next(name for name in files if not (Path(name) / "evaluation.json").is_file())
+        raise ConfigError(f"{missing} is no evaluated run", "give one pipeline file, or folders with evaluation.json")
+    settings = load_settings(path := find_pipeline(files[0]), overrides or [], TrainFile)
     from train.evaluation import report_all
     from train.stage import Stage
 
@@ -113,6 +130,20 @@ def ask(
 
     loaded, _ = load_run(folder)
     print(complete(loaded, [question_prompt(question)], max_new_tokens=24, batch_size=1)[0])
+
+
+@app.command()
+@report_errors
+def serve(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, e.g. runs/quickstart/train/memory.")],
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.", min=0, max=65535)] = 8765,
+    debug: Debug = False,
+) -> None:
+    """Open a local page that asks base and finetuned model the same question, and shows what the memory read."""
+    from train.serve.ask import load_pair
+    from train.serve.server import serve as serve_pair
+
+    serve_pair(load_pair(folder, say), port, say)
 
 
 @app.command()

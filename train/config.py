@@ -2,9 +2,19 @@
 
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveFloat, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    SerializeAsAny,
+    WrapValidator,
+    model_validator,
+)
 
-from augment.documents.settings import Documents
+from augment.config import read_engine
+from augment.documents.settings import Documents, HubDataset
+from augment.engines.base import EngineSettings
 from augment.models import EMBEDDED
 from augment.settings import Settings
 from train.methods.options import Methods
@@ -137,18 +147,53 @@ class Train(Settings):
         return self
 
 
+class QuestionSet(Settings):
+    """Questions from elsewhere: `path` is a file relative to the pipeline file (.jsonl, or SQuAD's .json), or with
+    `dataset` a Hugging Face dataset, a folder or a name on the Hub. `limit`: the first so many rows.
+    """
+
+    path: str
+    dataset: HubDataset | None = None
+    limit: int | None = Field(default=None, ge=1)
+
+
+class Judge(Settings):
+    """A model that grades answers as SimpleQA does (Wei et al. 2411.04368), beside exact match.
+
+    `engine` is one of `augment.engine`; `model` is for those that need one (vllm). `kinds` are what it grades.
+    """
+
+    engine: SerializeAsAny[Annotated[EngineSettings, WrapValidator(read_engine)]]
+    model: str | None = None
+    max_tokens: int = Field(default=16, ge=1)
+    concurrency: int = Field(default=16, ge=1)
+    kinds: list[Literal["held_out", "reversed", "two_hop", "free", "known"]] = Field(
+        default=["held_out", "reversed", "two_hop", "free"], min_length=1
+    )
+
+
 class Evaluate(Settings):
     """What is asked: `facts` about the documents that were trained, `known` general questions.
 
+    `locality`: prompts whose answers no training should change; zsRE's and CounterFact's files are read as they are.
+    `num_choices`: of so many answers the likeliest is chosen, for one question of each fact; 0 for none.
+    `free_tokens`: one question of each fact is asked without examples, in the model's own chat form where it has one,
+    and answered in so many tokens at most; 0 for none.
     `kl`: measure KL(base || run) on the held-out passages; the base model is then in memory beside the run.
     `open_texts`: so many cues and so many openings of held-out passages are continued by `open_tokens` tokens.
     `lm_eval`: tasks of lm-evaluation-harness, by name or as YAML files relative to the pipeline file (extra `lm-eval`).
+    `vllm`: let vLLM write the answers; for `full`, `lora` and what needs no training, which it can load.
     """
 
-    facts: str
-    known: str
+    facts: str | QuestionSet
+    known: str | QuestionSet
+    locality: list[str | QuestionSet] = Field(default_factory=list)
+    num_choices: int = Field(default=4, ge=0)
+    free_tokens: int = Field(default=48, ge=0)
     max_new_tokens: int = Field(default=12, ge=1)
     batch_size: int = Field(default=32, ge=1)
+    vllm: bool = False
+    judge: Judge | None = None
     kl: bool = True
     open_texts: int = Field(default=16, ge=0)
     open_tokens: int = Field(default=48, ge=1)

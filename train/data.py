@@ -103,6 +103,8 @@ def read_lines(path: Path, *keys: str) -> list[dict[str, Any]]:
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         try:
             row = json.loads(line)
+            if not isinstance(row, dict):
+                raise TypeError(f"but {line.strip()[:20]}")
             missing = [key for key in keys if key not in row]
         except (json.JSONDecodeError, TypeError) as error:
             raise DatasetError(f"{path}:{number} is not a JSON object ({error})", "fix that line") from None

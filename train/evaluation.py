@@ -8,6 +8,7 @@ from train.checkpoint import Run, load_run, read_run
 from train.evaluate.base import RECORD, known_set, stale, write_evaluation
 from train.evaluate.context import context_of
 from train.evaluate.coverage import gather_material
+from train.evaluate.judge import judge_runs
 from train.evaluate.probes import read_probes
 from train.grid import BASE, Cell
 from train.out_of_memory import naming_what_to_lower
@@ -21,6 +22,7 @@ def evaluate_all(stage: Stage, say: Say) -> None:
         if cell.trains:
             read_run(stage.folder(cell))
     evaluate_cells(stage, stage.cells, say)
+    judge_runs(stage, say)
 
 
 def evaluate_cells(stage: Stage, cells: Sequence[Cell], say: Say) -> None:

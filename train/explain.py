@@ -119,7 +119,9 @@ def diagnose(found: Explanation) -> str:
 
 
 def diagnose_general(found: Explanation) -> str:
-    """A general question: kept, lost, gained, or never known."""
+    """A general question: kept, lost, gained, or never known; a prompt whose output is to stay: whether it did."""
+    if all(answer.kind == "locality" for answer in found.answers):
+        return "its output is the base model's" if found.answers[0].em else "its output was to stay and has changed"
     was, now = any(answer.em for answer in found.before), any(answer.em for answer in found.answers)
     outcomes = {
         (True, True): "known before and kept",

@@ -33,6 +33,7 @@ class Stage:
     part: str = "train"
     corpora: dict[str, Corpus] = field(default_factory=dict)
     states: States = field(default_factory=dict)
+    hashes: dict[str, str] = field(default_factory=dict)
     peers: Peers = ALONE
 
     @property

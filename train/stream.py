@@ -82,14 +82,12 @@ def split_documents(documents: Sequence[str], number: int) -> list[set[str]]:
 
 
 def measure_groups(loaded: Loaded, exam: Exam, known: set[str], groups: Sequence[set[str]]) -> dict[str, Any]:
-    """Recall of held-out questions by group, share of the known set kept, general NLL."""
+    """Recall of held-out questions by group with each answer (`right`), share of the known set kept, general NLL."""
     figures = examine(loaded, exam, known)
     asked = [answer for answer in figures["answers"] if answer["kind"] == "held_out"]
-    recall = []
-    for group in groups:
-        right = [answer["em"] for answer in asked if answer["document"] in group]
-        recall.append(sum(right) / len(right) if right else None)
-    return {"recall": recall, "kept": figures["retention"]["kept"], "nll": figures["general"]["nll"]}
+    right = [[int(answer["em"]) for answer in asked if answer["document"] in group] for group in groups]
+    recall = [mean(answers) for answers in right]
+    return {"recall": recall, "kept": figures["retention"]["kept"], "nll": figures["general"]["nll"], "right": right}
 
 
 def describe_stream(groups: Sequence[set[str]], rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -97,12 +95,14 @@ def describe_stream(groups: Sequence[set[str]], rows: Sequence[dict[str, Any]]) 
 
     `accuracy` is the mean recall of the groups trained so far; `backward_transfer` the mean of how much recall of each
     group but the last changed since it was trained; `forgetting` the mean of how far it fell from its best;
-    `forward_transfer` the mean of how much recall of each group but the first had changed before it was trained.
+    `forward_transfer` the mean of how much more of each group but the first was recalled just before its own turn than
+    before any training.
     """
     matrix = [row["recall"] for row in rows[1:]]
     last = len(matrix) - 1
     scored = [j for j in range(last + 1) if matrix[last][j] is not None]
     earlier = [j for j in scored if j < last]
+    later = [j for j in scored if j > 0]
     best = {j: max(matrix[i][j] for i in range(j, last + 1)) for j in earlier}
     return {
         "groups": [sorted(group) for group in groups],
@@ -110,8 +110,8 @@ def describe_stream(groups: Sequence[set[str]], rows: Sequence[dict[str, Any]]) 
         "after": list(rows[1:]),
         "accuracy": mean([matrix[last][j] for j in scored]),
         "backward_transfer": mean([matrix[last][j] - matrix[j][j] for j in earlier]),
+        "forward_transfer": mean([matrix[j - 1][j] - rows[0]["recall"][j] for j in later]),
         "forgetting": mean([best[j] - matrix[last][j] for j in earlier]),
-        "forward_transfer": mean([matrix[j - 1][j] - rows[0]["recall"][j] for j in scored if j]),
     }
 
 

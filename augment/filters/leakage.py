@@ -56,13 +56,14 @@ def find_leak(text: str, options: Leakage) -> str:
 
 
 def questions_of(record: Any) -> Iterator[str]:
-    """What one line asks: its `question`, its `questions`, and those of its `reversed` form, as in facts files."""
+    """What one line asks: `question` and `questions`, and those of its `reversed` and `two_hop` form, as in facts."""
     many = record.get("questions", [])
     for question in [record.get("question"), *(many if isinstance(many, list) else [])]:
         if isinstance(question, str):
             yield question
-    if isinstance(record.get("reversed"), dict):
-        yield from questions_of(record["reversed"])
+    for form in ("reversed", "two_hop"):
+        if isinstance(record.get(form), dict):
+            yield from questions_of(record[form])
 
 
 @lru_cache(maxsize=4)

@@ -1,6 +1,16 @@
 """What the tests of training share."""
 
+from pathlib import Path
+
 import pytest
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What a base model answered in one test is no other's."""
+    folder = tmp_path_factory.mktemp("cache") / "models"
+    monkeypatch.setattr("train.evaluate.cache.cache_folder", lambda: folder)
+    return folder.parent / "evaluations"
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ import torch
 import yaml
 
 from augment.errors import ConfigError
-from train.evaluate.harness import check_tasks, list_scores, run_tasks
+from train.checkpoint import Run, load_run, save_run
+from train.evaluate.harness import NAME, check_tasks, list_scores, register_runs, run_tasks
 from train.methods.options import LoraOptions, MemoryOptions, PrefixOptions, TrainedOptions
 from train.methods.registry import start_method
 from train.model import load_model
@@ -92,3 +93,40 @@ def test_scores_are_rows_of_finite_numbers() -> None:
         {"task": "x", "metric": "acc", "value": 0.5, "stderr": 0.1, "n": 4},
         {"task": "x", "metric": "f1 (strict)", "value": -1.0, "stderr": None, "n": 4},
     ]
+
+
+def test_a_run_is_a_model_of_the_package(task: Path, tiny_model: Path, tmp_path: Path) -> None:
+    """By name and folder, as its own command line takes it: the same figure as through an evaluation."""
+    from lm_eval.evaluator import simple_evaluate
+    from lm_eval.tasks import TaskManager
+
+    loaded, options = load_model(str(tiny_model)), LoraOptions(rank=2)
+    method = start_method(loaded.network, options, 0)
+    for name, weight in method.network.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight)
+    settings = options.model_dump(mode="json")
+    run = Run("lora", "lora", 0, str(tiny_model), loaded.folder.revision, settings, 1, 1.0, 1, 1.0)
+    save_run(tmp_path / "lora", run, method)
+    register_runs()
+    results = simple_evaluate(
+        NAME,
+        model_args={"run": str(tmp_path / "lora")},
+        tasks=[str(task)],
+        task_manager=TaskManager(include_defaults=False),
+        log_samples=True,
+        bootstrap_iters=0,
+    )
+    (score,) = run_tasks(load_run(tmp_path / "lora")[0], ["task.yaml"], task.parent, batch_size=2)
+    assert results["results"]["ingrain_test"]["acc,none"] == score["value"]
+    scores = [sample["filtered_resps"][0][0] for sample in results["samples"]["ingrain_test"]]
+    (base,) = (
+        simple_evaluate(
+            NAME,
+            model_args={"run": str(tmp_path / "lora")},
+            tasks=[str(task)],
+            task_manager=TaskManager(include_defaults=False),
+            bootstrap_iters=0,
+        )["results"]["ingrain_test"]["acc,none"],
+    )
+    assert base == score["value"] and len(scores) == 3

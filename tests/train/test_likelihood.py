@@ -10,6 +10,7 @@ from train.data import Sample, pad
 from train.evaluate.fluency import Opening, list_openings, measure_fluency, repeated_share
 from train.evaluate.likelihood import measure_likelihood, sum_kl
 from train.evaluate.probes import Probe
+from train.evaluate.writer import NetworkWriter
 from train.model import load_model
 
 BATCHES = [pad([Sample([5, 6, 7, 8]), Sample([9, 10])]), pad([Sample([11, 12, 13])])]
@@ -78,9 +79,9 @@ def test_a_model_runs_on_past_line_ends_and_is_measured(tiny_model: Path) -> Non
         Opening("document", "The tower of"),
         Opening("general", "Rain falls"),
     ]
-    found = measure_fluency(loaded, openings, options)
+    found = measure_fluency(NetworkWriter(loaded, options.batch_size), openings, options)
     assert [text["kind"] for text in found["texts"]] == ["document", "document", "general"]
     assert found["document"]["n"] == 2 and found["general"]["n"] == 1
     words = [text["num_words"] for text in found["texts"]]
     assert found["document"]["num_words"] == pytest.approx((words[0] + words[1]) / 2)
-    assert measure_fluency(loaded, [], options) == {"texts": []}
+    assert measure_fluency(NetworkWriter(loaded, 2), [], options) == {"texts": []}

@@ -1,6 +1,7 @@
 """Asks a model questions in batches: greedy free generation that ends where the model ends it or the line does."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby, takewhile
 from typing import Any
@@ -18,30 +19,59 @@ SHOTS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A continuation, and whether the model ended it itself instead of running out of tokens."""
+
+    text: str
+    ended: bool
+
+
 def question_prompt(question: str) -> str:
     """The question after three answered ones."""
     return f"{SHOTS}Question: {question}\nAnswer:"
 
 
+def chat_prompt(tokenizer: Any, question: str) -> str:
+    """The question alone, in the model's own chat form where its tokenizer has one."""
+    if not tokenizer.chat_template:
+        return f"Question: {question}\nAnswer:"
+    turns = [{"role": "user", "content": question}]
+    text = str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
+    return text.removeprefix(tokenizer.bos_token or "")  # the tokenizer adds its own
+
+
 def complete(loaded: Loaded, prompts: Sequence[str], max_new_tokens: int, batch_size: int) -> list[str]:
     """The greedy continuation of each prompt up to a line end, in the order of the prompts."""
-    texts = continue_prompts(loaded, prompts, max_new_tokens, batch_size, one_line=True)
-    return [text.strip().split("\n")[0].strip() for text in texts]
+    written = continue_prompts(loaded, prompts, max_new_tokens, batch_size, one_line=True)
+    return [first_line(answer.text) for answer in written]
+
+
+def first_line(text: str) -> str:
+    """What stands before the first line end."""
+    return text.strip().split("\n")[0].strip()
 
 
 def continue_prompts(
     loaded: Loaded, prompts: Sequence[str], max_new_tokens: int, batch_size: int, *, one_line: bool
-) -> list[str]:
+) -> list[Written]:
     """The greedy continuation of each prompt up to the end that the model sets, or to a line end if `one_line`."""
     tokenizer: Any = loaded.tokenizer
     encoded = [list(tokenizer(prompt).input_ids) for prompt in prompts]
-    ends = [tokenizer.eos_token_id, *(line_end_tokens(tokenizer) if one_line else ())]
-    answers = [""] * len(prompts)
+    ends = [*end_tokens(loaded), *(line_end_tokens(tokenizer) if one_line else ())]
+    answers = [Written("", False)] * len(prompts)
     for chosen in batches_of_like_beginning(encoded, batch_size):
-        texts = complete_batch(loaded, [encoded[i] for i in chosen], max_new_tokens, ends)
-        for i, text in zip(chosen, texts, strict=True):
-            answers[i] = text
+        written = complete_batch(loaded, [encoded[i] for i in chosen], max_new_tokens, ends)
+        for i, answer in zip(chosen, written, strict=True):
+            answers[i] = answer
     return answers
+
+
+def end_tokens(loaded: Loaded) -> list[int]:
+    """Tokens with which the model ends a text or its turn: chat models have several."""
+    network: Any = loaded.network
+    named = getattr(network.generation_config, "eos_token_id", None)
+    return list(dict.fromkeys([loaded.tokenizer.eos_token_id, *([named] if isinstance(named, int) else named or [])]))
 
 
 def batches_of_like_beginning(encoded: Sequence[list[int]], batch_size: int) -> Iterator[list[int]]:
@@ -57,7 +87,9 @@ def batches_of_like_beginning(encoded: Sequence[list[int]], batch_size: int) -> 
 
 
 @torch.no_grad()
-def complete_batch(loaded: Loaded, encoded: Sequence[list[int]], max_new_tokens: int, ends: Sequence[int]) -> list[str]:
+def complete_batch(
+    loaded: Loaded, encoded: Sequence[list[int]], max_new_tokens: int, ends: Sequence[int]
+) -> list[Written]:
     """One batch: the beginning that all share is read once, the rest is padded on the left after it.
 
     `ends` are the tokens after which an answer is over.
@@ -76,8 +108,10 @@ def complete_batch(loaded: Loaded, encoded: Sequence[list[int]], max_new_tokens:
             eos_token_id=list(ends),
             pad_token_id=tokenizer.pad_token_id,
         )
-    texts: list[str] = tokenizer.batch_decode(out[:, ids.shape[1] :], skip_special_tokens=True)
-    return texts
+    new = out[:, ids.shape[1] :]
+    ended = torch.isin(new, torch.tensor(ends, device=new.device)).any(dim=1).tolist()
+    texts = tokenizer.batch_decode(new, skip_special_tokens=True)
+    return [Written(text, end) for text, end in zip(texts, ended, strict=True)]
 
 
 def shared_length(encoded: Sequence[list[int]]) -> int:

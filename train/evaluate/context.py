@@ -19,11 +19,12 @@ def context_of(options: Options, passages: Callable[[], Passages], tokenizer: An
 
 
 def document_before(passages: Passages, tokenizer: Any, max_tokens: int, seed: int) -> FindContext:
-    """The document that a probe is about, cut at `max_tokens`; a drawn one before a general question."""
+    """The document that a probe is about, cut at `max_tokens`; a drawn one where it is about no certain one."""
     names = sorted(passages.documents)
 
     def find(probe: Probe) -> str:
-        name = probe.document or random.Random(f"{seed} {probe.id}").choice(names)
+        known = probe.kind not in ("known", "locality") and probe.document in passages.documents
+        name = probe.document if known else random.Random(f"{seed} {probe.id}").choice(names)
         document = passages.documents[name]
         return cut(with_title(document, document.text), tokenizer, max_tokens)
 

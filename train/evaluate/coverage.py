@@ -58,7 +58,7 @@ def read_notes(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def find_answers(facts: Sequence[Probe], folder: Path, passages: Passages | str) -> dict[str, AnswerPlaces]:
-    """Where the expected answer of each fact stands within its document, by the fact's id.
+    """Where the expected answer of each fact stands within its document, or in any where it names none, by its id.
 
     `passages` may be the reason why there are none. Every note is read once.
     """
@@ -68,10 +68,11 @@ def find_answers(facts: Sequence[Probe], folder: Path, passages: Passages | str)
     found: dict[str, list[NotePlace]] = {fact.id: [] for fact in facts}
     spans: dict[str, set[Span]] = defaultdict(set)
     for row in read_notes(folder):
-        if not (asked := about.get(row["document_id"])):
+        if not (asked := [*about.get(row["document_id"], ()), *about.get("", ())]):
             continue
         note, words = describe_note(row), pad_words(row["text"])
-        spans[row["document_id"]].add(note.span)
+        for document in (row["document_id"], ""):
+            spans[document].add(note.span)
         for name, answers in asked:
             if holds(words, answers):
                 found[name].append(note)
@@ -115,7 +116,7 @@ def gather_material(stage: Stage, probes: Sequence[Probe]) -> Material:
     """What the report says of the dataset: where each fact stands, and which questions do."""
     facts = list({probe.id: probe for probe in reversed(probes) if probe.kind in ("cue", "held_out")}.values())[::-1]
     places = find_answers(facts, stage.notes, try_passages(stage))
-    questions = dict.fromkeys(probe.prompt for probe in probes if probe.kind != "cue")
+    questions = dict.fromkeys(probe.prompt for probe in probes if probe.kind not in ("cue", "locality"))
     return Material(tuple(count_places(fact, places[fact.id]) for fact in facts), find_leaks([*questions], stage.notes))
 
 

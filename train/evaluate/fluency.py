@@ -5,12 +5,12 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from train.config import Evaluate
-from train.evaluate.answers import continue_prompts
 from train.evaluate.probes import Probe
-from train.model import Loaded
+from train.evaluate.writer import Writer
 
 OPENING_WORDS = 12
 REPEATED = 4  # words
+FIGURES = ("repeated", "num_words", "ended")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +35,15 @@ def spread(texts: Sequence[str], number: int) -> Iterator[str]:
     yield from (texts[i * len(texts) // number] for i in range(number))
 
 
-def measure_fluency(loaded: Loaded, openings: Sequence[Opening], options: Evaluate) -> dict[str, Any]:
-    """Each continuation with its figures (`texts`), and their means by kind: `repeated`, `num_words` and `n`."""
+def measure_fluency(writer: Writer, openings: Sequence[Opening], options: Evaluate) -> dict[str, Any]:
+    """Each continuation with its figures (`texts`), and their means by kind with their number `n`."""
     prompts = [opening.prompt for opening in openings]
-    written = continue_prompts(loaded, prompts, options.open_tokens, options.batch_size, one_line=False)
+    written = writer.write_on(prompts, options.open_tokens)
     texts = [
-        asdict(opening) | {"text": text, "repeated": repeated_share(text), "num_words": len(text.split())}
-        for opening, text in zip(openings, written, strict=True)
+        asdict(opening)
+        | {"text": end.text, "repeated": repeated_share(end.text), "num_words": len(end.text.split())}
+        | {"ended": end.ended}
+        for opening, end in zip(openings, written, strict=True)
     ]
     kinds = dict.fromkeys(opening.kind for opening in openings)
     return {kind: mean_figures([t for t in texts if t["kind"] == kind]) for kind in kinds} | {"texts": texts}
@@ -49,7 +51,7 @@ def measure_fluency(loaded: Loaded, openings: Sequence[Opening], options: Evalua
 
 def mean_figures(texts: Sequence[dict[str, Any]]) -> dict[str, float]:
     """Means over texts."""
-    return {key: sum(t[key] for t in texts) / len(texts) for key in ("repeated", "num_words")} | {"n": len(texts)}
+    return {key: sum(t[key] for t in texts) / len(texts) for key in FIGURES} | {"n": len(texts)}
 
 
 def repeated_share(text: str) -> float:

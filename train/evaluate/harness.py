@@ -11,6 +11,7 @@ from augment.errors import ConfigError
 from train.model import Loaded, holds_bf16
 
 SUFFIXES = (".yaml", ".yml")
+NAME = "ingrain"  # what the package calls our runs
 BOOTSTRAP_DRAWS = 1000  # for the standard errors of metrics that have no formula for it
 
 
@@ -33,16 +34,45 @@ def run_tasks(loaded: Loaded, tasks: Sequence[str], base: Path, batch_size: int)
     if not tasks:
         return []
     from lm_eval.evaluator import simple_evaluate
-    from lm_eval.models.huggingface import HFLM
 
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
     manager, names = find_tasks(tasks, base)
-    dtype = "bfloat16" if holds_bf16(loaded.network) else None
-    model = HFLM(loaded.network, tokenizer=loaded.tokenizer, batch_size=batch_size, mixed_precision_dtype=dtype)
+    model = wrap_model(loaded, batch_size)
     results = simple_evaluate(
         model, tasks=names, task_manager=manager, log_samples=False, bootstrap_iters=BOOTSTRAP_DRAWS
     )
     return list(list_scores(results))
+
+
+def wrap_model(loaded: Loaded, batch_size: int) -> Any:
+    """A loaded model as one of the package's."""
+    from lm_eval.models.huggingface import HFLM
+
+    return HFLM(loaded.network, **settings_of(loaded, batch_size))
+
+
+def settings_of(loaded: Loaded, batch_size: int | str) -> dict[str, Any]:
+    """How the package is to call a loaded model."""
+    dtype = "bfloat16" if holds_bf16(loaded.network) else None
+    return {"tokenizer": loaded.tokenizer, "batch_size": batch_size, "mixed_precision_dtype": dtype}
+
+
+def register_runs() -> None:
+    """Make runs known to the package as the model `ingrain`, with `run=FOLDER` as its argument."""
+    from lm_eval.api.registry import register_model
+    from lm_eval.models.huggingface import HFLM
+
+    from train.checkpoint import load_run
+
+    class IngrainRun(HFLM):  # type: ignore[misc]
+        """A finetuned run, whatever its method."""
+
+        def __init__(self, run: str, batch_size: int | str = 1, **options: Any) -> None:
+            loaded, _ = load_run(Path(run))
+            options.pop("device", None)  # it is where it was loaded
+            super().__init__(loaded.network, **options | settings_of(loaded, batch_size))
+
+    register_model(NAME)(IngrainRun)
 
 
 def find_tasks(tasks: Sequence[str], base: Path) -> tuple[Any, list[str]]:

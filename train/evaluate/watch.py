@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from train.config import Watch
 from train.evaluate.base import known_set, make_exam
@@ -27,7 +28,7 @@ class Watcher:
         recall = {kind: scores["em"] for kind, scores in figures["learning"].items()}
         point = {"epoch": epoch, "step": step, "exam": figures["exam"], "recall": recall}
         point |= {"kept": figures["retention"].get("kept"), "nll": figures["general"]["nll"]}
-        self.write(point, step)
+        self.write(point | {"parts": list_parts(figures)}, step)
         target = self.options.stop_at_recall
         return target is not None and recall.get("held_out", 0.0) >= target
 
@@ -36,3 +37,12 @@ class Watcher:
         lines = self.path.read_text(encoding="utf-8").splitlines() if self.path.is_file() else []
         points = [old for old in map(json.loads, lines) if old["step"] < step]
         self.path.write_text("".join(f"{json.dumps(p)}\n" for p in [*points, point]), encoding="utf-8")
+
+
+def list_parts(figures: dict[str, Any]) -> dict[str, Any]:
+    """What the point's figures are made of, in the order of asking: answers (1 right, 0 wrong), NLL of each text."""
+    right = {
+        kind: "".join(str(int(answer["em"])) for answer in figures["answers"] if answer["kind"] == kind)
+        for kind in ("held_out", "known")
+    }
+    return right | {"texts": [text["nll"] for text in figures["general"]["texts"]]}

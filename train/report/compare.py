@@ -8,6 +8,7 @@ from augment.errors import DatasetError
 from train.report.groups import group_seeds
 from train.report.intervals import mcnemar_exact
 from train.report.results import PHRASINGS, Answer, Kind, Phrasing, RunResult
+from train.report.sums import list_localities, read_locality
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +80,14 @@ class MethodSummary:
     trainable_parameters: Spread
     kl: Spread | None
     fluency: dict[str, tuple[Spread, Spread]]  # by kind of text: repeated share, words
+    unchanged: dict[str, Spread]  # by set of prompts that are to stay: share of outputs as the base's
 
     def num_questions(self, phrasing: Phrasing) -> int:
-        return self.runs[0].result.learning[phrasing].n
+        return self.runs[0].result.recall(phrasing).n
+
+    @property
+    def results(self) -> list[RunResult]:
+        return [run.result for run in self.runs]
 
     @property
     def num_known(self) -> int:
@@ -101,7 +107,12 @@ class Comparison:
     @property
     def phrasings(self) -> tuple[Phrasing, ...]:
         """Those that were asked."""
-        return tuple(phrasing for phrasing in PHRASINGS if self.base.learning[phrasing].n)
+        return tuple(phrasing for phrasing in PHRASINGS if self.base.recall(phrasing).n)
+
+    @property
+    def localities(self) -> dict[str, int]:
+        """The sets of prompts whose outputs are to stay, and how many each has."""
+        return list_localities(self.base)
 
     @property
     def trained(self) -> tuple[MethodSummary, ...]:
@@ -139,7 +150,7 @@ def _check_comparable(run: RunResult, base: RunResult) -> None:
     """Before and after mean something only for one model on the same questions and the same general text."""
     facts: list[tuple[str, Callable[[RunResult], object]]] = [
         ("model", lambda r: (r.model, r.model_revision)),
-        ("number of questions per phrasing", lambda r: [r.learning[phrasing].n for phrasing in PHRASINGS]),
+        ("number of questions per phrasing", lambda r: [r.recall(phrasing).n for phrasing in PHRASINGS]),
         ("known set", lambda r: (r.retention.num_known, r.retention.n)),
         ("general text", lambda r: r.general.num_tokens),
         ("list of questions", lambda r: {answer.question for answer in r.answers}),
@@ -176,6 +187,7 @@ def _summarise(label: str, members: list[RunResult], base: RunResult) -> MethodS
         trainable_parameters=spread(lambda r: r.result.trainable_parameters),
         kl=spread(_read_kl) if all(run.result.general.kl is not None for run in runs) else None,
         fluency={kind: (spread(_read_repeated(kind)), spread(_read_words(kind))) for kind in _common_kinds(runs)},
+        unchanged={name: spread(_read_unchanged(name)) for name in list_localities(base)},
     )
 
 
@@ -197,18 +209,26 @@ def _read_words(kind: str) -> Callable[[RunComparison], float]:
 
 
 def _read_em(phrasing: Phrasing) -> Callable[[RunComparison], float]:
-    return lambda run: run.result.learning[phrasing].em
+    return lambda run: run.result.recall(phrasing).em
 
 
 def _read_f1(phrasing: Phrasing) -> Callable[[RunComparison], float]:
-    return lambda run: run.result.learning[phrasing].f1
+    return lambda run: run.result.recall(phrasing).f1
+
+
+def _read_unchanged(name: str) -> Callable[[RunComparison], float]:
+    def read(run: RunComparison) -> float:
+        sums = read_locality(name)(run.result, run.result).values()
+        return sum(right for right, _ in sums) / len(sums)
+
+    return read
 
 
 def _compare_with_base(label: str, run: RunResult, base: RunResult) -> RunComparison:
     before = {answer.question: answer for answer in base.answers}
     pairs = [(before[answer.question], answer) for answer in run.answers]
     known = [pair for pair in pairs if pair[1].kind == "known"]
-    asked = [pair for pair in pairs if pair[1].kind != "known"]
+    asked = [pair for pair in pairs if pair[1].kind not in ("known", "locality")]
     return RunComparison(
         label=label,
         result=run,

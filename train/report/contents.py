@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from train.report.compare import Comparison, compare_runs
 from train.report.differences import (
@@ -13,18 +14,19 @@ from train.report.differences import (
 from train.report.matched import MatchedLearning, describe_unwatched, make_matched_tables, match_learning
 from train.report.material import describe_leaks, make_coverage_table, make_leakage_table, make_untold_table
 from train.report.results import Material, NoteCounts, RunResult
-from train.report.tables import Table, make_fluency_table, make_task_table
-from train.report.wording import CAUSE, CERTAINTY, FLUENCY, MATCHED
+from train.report.streams import make_stream_tables
+from train.report.tables import Table, make_fluency_table, make_judge_table, make_task_table
+from train.report.wording import CAUSE, CERTAINTY, FLUENCY, JUDGE, MATCHED, STREAMS
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A heading with paragraphs and tables below it; `has_curves` where the plot of the curves belongs."""
+    """A heading with paragraphs and tables below it, and a plot between them where one belongs."""
 
     name: str
     paragraphs: tuple[str, ...]
     tables: tuple[Table, ...]
-    has_curves: bool = False
+    plot: Literal["", "curves", "streams"] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +35,15 @@ class Contents:
 
     title: str
     comparison: Comparison
-    notes: NoteCounts
+    notes: NoteCounts | None
     material: Material
     pairs: tuple[Pair, ...]
     matched: MatchedLearning | None
 
     def sections(self) -> list[Section]:
         """Those that have something to show, between the main tables and the samples."""
-        sections = [self._show_certainty(), self._show_matched(), self._show_writing(), self._show_cause()]
+        sections = [self._show_certainty(), self._show_matched(), self._show_streams(), self._show_judge()]
+        sections += [self._show_writing(), self._show_cause()]
         return [section for section in sections if section.tables]
 
     def _show_certainty(self) -> Section:
@@ -54,7 +57,13 @@ class Contents:
             return Section("Forgetting at equal learning", (), ())
         said = describe_unwatched(self.matched)
         tables = make_matched_tables(self.matched, self.comparison)
-        return Section("Forgetting at equal learning", (*MATCHED, *([said] if said else [])), tables, has_curves=True)
+        return Section("Forgetting at equal learning", (*MATCHED, *([said] if said else [])), tables, plot="curves")
+
+    def _show_streams(self) -> Section:
+        return Section("Streams", STREAMS, make_stream_tables(self.comparison), plot="streams")
+
+    def _show_judge(self) -> Section:
+        return Section("A judge's view", JUDGE, _drop_none([make_judge_table(self.comparison)]))
 
     def _show_writing(self) -> Section:
         tables = make_fluency_table(self.comparison), make_task_table(self.comparison)
@@ -75,7 +84,7 @@ def _drop_none(tables: Sequence[Table | None]) -> tuple[Table, ...]:
     return tuple(table for table in tables if table is not None)
 
 
-def gather_contents(runs: Sequence[RunResult], title: str, notes: NoteCounts, material: Material) -> Contents:
+def gather_contents(runs: Sequence[RunResult], title: str, notes: NoteCounts | None, material: Material) -> Contents:
     """Compare the runs; raises DatasetError when that would not be fair."""
     comparison = compare_runs(runs)
     return Contents(

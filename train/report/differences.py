@@ -1,15 +1,14 @@
 """Turns a comparison into the differences between its methods, each with its interval, and into tables of them."""
 
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-import numpy as np
-
-from train.report.bootstrap import Difference, Sums, bootstrap_difference
+from train.report.bootstrap import Difference, bootstrap_difference
 from train.report.compare import Comparison, MethodSummary
-from train.report.results import Answer, Kind, RunResult
+from train.report.estimates import sizes_of, stack_sums
+from train.report.results import RunResult
+from train.report.sums import Read, read_kept, read_kind, read_loss
 from train.report.tables import ABSENT, MINUS, PHRASING_NAMES, Cell, Column, Row, Table
 
 MAX_PAIRS = 15  # beyond, each method is compared to the base and to the one with the best recall alone
@@ -21,7 +20,7 @@ class Figure:
 
     key: str
     name: str
-    read: Callable[[RunResult, RunResult], dict[str, tuple[float, float]]]  # of a run, and the base: sum and size
+    read: Read
     in_percent: bool = True
     with_base: bool = True
 
@@ -35,35 +34,11 @@ class Pair:
     differences: dict[str, Difference | None]
 
 
-def read_kind(kind: Kind) -> Callable[[RunResult, RunResult], dict[str, tuple[float, float]]]:
-    """Exact matches of one kind of question, grouped by fact."""
-    return lambda run, base: sum_by_id([answer for answer in run.answers if answer.kind == kind])
-
-
-def read_kept(run: RunResult, base: RunResult) -> dict[str, tuple[float, float]]:
-    """The questions that the base model answers."""
-    known = {answer.question for answer in base.answers if answer.kind == "known" and answer.em}
-    return sum_by_id([answer for answer in run.answers if answer.question in known])
-
-
-def read_loss(run: RunResult, base: RunResult) -> dict[str, tuple[float, float]]:
-    """NLL of general text, grouped by text."""
-    return {str(i): (text.nll, text.num_tokens) for i, text in enumerate(run.general.texts)}
-
-
-def sum_by_id(answers: Sequence[Answer]) -> dict[str, tuple[float, float]]:
-    """Exact matches and questions of each id."""
-    sums: dict[str, tuple[float, float]] = defaultdict(lambda: (0.0, 0.0))
-    for answer in answers:
-        right, number = sums[answer.id]
-        sums[answer.id] = (right + answer.em, number + 1)
-    return sums
-
-
 FIGURES = (
     *(Figure(kind, f"{name} recall", read_kind(kind)) for kind, name in PHRASING_NAMES.items()),
     Figure("kept", "Known kept", read_kept, with_base=False),  # the base keeps all by definition
     Figure("known", "General questions", read_kind("known")),
+    Figure("unchanged", "Outputs unchanged", read_kind("locality"), with_base=False),
     Figure("nll", "General loss", read_loss, in_percent=False),
 )
 
@@ -89,20 +64,10 @@ def compare_pair(first: MethodSummary, second: MethodSummary, base: RunResult) -
 
 def compare_figure(figure: Figure, first: MethodSummary, second: MethodSummary, base: RunResult) -> Difference | None:
     """One figure of two methods; None where some run does not have it, or has it of other texts."""
-    wanted = figure.read(base, base)
-    sizes = np.array([size for _, size in wanted.values()])
-    sums = []
-    for method in (first, second):
-        runs = [figure.read(run.result, base) for run in method.runs]
-        if any({key: size for key, (_, size) in run.items()} != {k: s for k, (_, s) in wanted.items()} for run in runs):
-            return None
-        sums.append(stack([[run[key][0] for key in wanted] for run in runs]))
-    return bootstrap_difference(sums[0], sums[1], sizes)
-
-
-def stack(rows: Sequence[Sequence[float]]) -> Sums:
-    """Rows as one matrix."""
-    return np.array(rows, dtype=np.float64)
+    ours, theirs = (stack_sums(method.results, base, figure.read) for method in (first, second))
+    if ours is None or theirs is None:
+        return None
+    return bootstrap_difference(ours, theirs, sizes_of(base, figure.read))
 
 
 def make_differences_table(pairs: Sequence[Pair]) -> Table:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from augment.escape import clip_end, clip_start, escape_markdown
 from train.report.compare import Change
 from train.report.contents import Contents, Section
+from train.report.results import NoteCounts
 from train.report.samples import choose_samples
 from train.report.tables import (
     Cell,
@@ -13,11 +14,17 @@ from train.report.tables import (
     make_forgetting_table,
     make_headline_table,
     make_notes_tables,
+    make_overlap_table,
     make_recall_table,
 )
 from train.report.wording import READING, write_facts, write_headline
 
 MAX_SAMPLE_CHARS = 240
+PLOTS = {
+    "": [],
+    "curves": ["![Forgetting at equal learning](matched_learning.png)"],
+    "streams": ["![Recall along the stream](stream_recall.png)"],
+}
 
 
 def render_markdown(contents: Contents) -> str:
@@ -33,6 +40,7 @@ def render_markdown(contents: Contents) -> str:
         "![Learning versus forgetting](learning_versus_forgetting.png)",
         "## Each method",
         _render_table(make_recall_table(comparison)),
+        _render_table(make_overlap_table(comparison)),
         _render_table(make_forgetting_table(comparison)),
         _render_table(make_cost_table(comparison)),
         "![Recall by phrasing](recall_by_phrasing.png)",
@@ -41,17 +49,19 @@ def render_markdown(contents: Contents) -> str:
         "## Answers before and after",
         _render_samples("Questions learned", learned),
         _render_samples("Known questions lost", lost),
-        "## Notes",
-        escape_markdown(f"Written by {notes.generator}; {notes.tokens:,} tokens in the notes kept."),
-        *(_render_table(table) for table in make_notes_tables(notes)),
+        *(_render_notes(notes) if notes else []),
     ]
     return "\n\n".join(parts) + "\n"
 
 
+def _render_notes(notes: NoteCounts) -> list[str]:
+    written = escape_markdown(f"Written by {notes.generator}; {notes.tokens:,} tokens in the notes kept.")
+    return ["## Notes", written, *map(_render_table, make_notes_tables(notes))]
+
+
 def _render_section(section: Section) -> list[str]:
-    plot = ["![Forgetting at equal learning](matched_learning.png)"] if section.has_curves else []
     paragraphs = [escape_markdown(paragraph) for paragraph in section.paragraphs]
-    return [f"## {section.name}", *paragraphs, *plot, *map(_render_table, section.tables)]
+    return [f"## {section.name}", *paragraphs, *PLOTS[section.plot], *map(_render_table, section.tables)]
 
 
 def _render_table(table: Table) -> str:

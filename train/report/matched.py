@@ -12,12 +12,13 @@ Methods that do not train, and runs that nobody watched, have no path.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, replace
 
 from train.report.compare import Comparison, MethodSummary, Spread
+from train.report.fronts import find_front, measure_area, reach
+from train.report.matched_draws import MatchedIntervals, Weights, draw_weights, measure_matched
 from train.report.results import CurvePoint, RunResult
-from train.report.tables import Cell, Column, Row, Table, write_change, write_share
+from train.report.tables import MINUS, Cell, Column, Row, Table, write_change, write_share
 
 NUM_LEVELS = 4
 
@@ -36,6 +37,7 @@ class Matched:
     nll_change: tuple[Spread, ...]
     front: tuple[CurvePoint, ...]
     area: float
+    intervals: MatchedIntervals | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +57,23 @@ def match_learning(comparison: Comparison) -> MatchedLearning | None:
     trained = [m for m in comparison.trained if any(run.result.tokens_trained for run in m.runs)]
     names = {method.label for method in watched.values()}
     levels = choose_levels(list(watched.values()), comparison.base)
-    methods = tuple(match_method(method, i, levels, comparison.base) for i, method in watched.items())
+    weights = draw_weights(comparison.base)
+    methods = tuple(match_method(method, i, levels, comparison.base, weights) for i, method in watched.items())
     return MatchedLearning(levels, methods, tuple(method.label for method in trained if method.label not in names))
 
 
 def choose_levels(methods: Sequence[MethodSummary], base: RunResult) -> tuple[float, ...]:
     """Recall levels above the base's that every run of every method reaches; none when some run learned nothing."""
-    start = base.learning["held_out"].em
+    start = base.recall("held_out").em
     paths = [trace_path(run.result, base) for method in methods for run in method.runs]
     end = min(max(point.recall for point in path) for path in paths)
     steps = range(1, NUM_LEVELS + 1)
     return tuple(min(end, start + (end - start) * i / NUM_LEVELS) for i in steps) if end > start else ()
 
 
-def match_method(method: MethodSummary, series: int, levels: Sequence[float], base: RunResult) -> Matched:
+def match_method(
+    method: MethodSummary, series: int, levels: Sequence[float], base: RunResult, weights: Weights
+) -> Matched:
     """One method over its runs."""
     paths = tuple(trace_path(run.result, base) for run in method.runs)
     reached = [[reach(path, level) for path in paths] for level in levels]
@@ -81,6 +86,7 @@ def match_method(method: MethodSummary, series: int, levels: Sequence[float], ba
         nll_change=tuple(spread_of([point.nll / base.general.nll - 1 for point in points]) for points in reached),
         front=front,
         area=measure_area(front),
+        intervals=measure_matched(method, levels, base, weights),
     )
 
 
@@ -92,33 +98,7 @@ def trace_path(run: RunResult, base: RunResult) -> tuple[CurvePoint, ...]:
 
 def point_of(run: RunResult, step: int) -> CurvePoint:
     """A finished run as a point."""
-    return CurvePoint(step, run.learning["held_out"].em, run.retention.kept, run.general.nll)
-
-
-def reach(path: Sequence[CurvePoint], level: float) -> CurvePoint:
-    """Where a path first reaches a recall level, which it does somewhere, linearly between its points."""
-    for before, after in pairwise(path):
-        if before.recall < level <= after.recall:
-            share = (level - before.recall) / (after.recall - before.recall)
-            kept = before.kept + share * (after.kept - before.kept)
-            kept = min(1.0, max(0.0, kept))  # rounding must not leave what a share can be
-            return CurvePoint(after.step, level, kept, before.nll + share * (after.nll - before.nll))
-    return next(point for point in path if point.recall >= level)
-
-
-def find_front(points: Sequence[CurvePoint]) -> tuple[CurvePoint, ...]:
-    """The points that no other beats in recall and in kept, by rising recall."""
-    front: list[CurvePoint] = []
-    for point in sorted(points, key=lambda p: (-p.recall, -p.kept)):
-        if not front or point.kept > front[-1].kept:
-            front.append(point)
-    return tuple(reversed(front))
-
-
-def measure_area(front: Sequence[CurvePoint]) -> float:
-    """Area under the steps of a front, 0 to 1."""
-    starts = [0.0, *(point.recall for point in front)]
-    return sum((point.recall - start) * point.kept for start, point in zip(starts, front, strict=False))
+    return CurvePoint(step, run.recall("held_out").em, run.retention.kept, run.general.nll)
 
 
 def spread_of(values: Sequence[float]) -> Spread:
@@ -128,19 +108,34 @@ def spread_of(values: Sequence[float]) -> Spread:
 
 def make_matched_tables(matched: MatchedLearning, comparison: Comparison) -> tuple[Table, Table]:
     """Known answers kept and change of loss at each level of recall; the first also has the area under the front."""
-    levels = [Column(f"{100 * level:.0f} %") for level in matched.levels]
-    num_known = comparison.base.retention.num_known
-    kept, change = [], []
-    for method in matched.methods:
-        shares = tuple(write_share(spread, num_known) for spread in method.kept)
-        kept.append(Row(method.label, (*shares, Cell(f"{method.area:.2f}")), method.series))
-        change.append(Row(method.label, tuple(map(write_change, method.nll_change)), method.series))
+    num_known, num_tokens = comparison.base.retention.num_known, comparison.base.general.num_tokens
+    levels = [f"{100 * level:.0f} %" for level in matched.levels]
+    rows = [(method.label, method.series, write_method(method, num_known)) for method in matched.methods]
+    kept = tuple(Row(label, (*cells[0], cells[2]), series) for label, series, cells in rows)
+    change = tuple(Row(label, cells[1], series) for label, series, cells in rows)
+    known = [Column(level, f"n = {num_known}") for level in levels]
+    area = Column("Area", f"n = {comparison.base.recall('held_out').n}")
+    tokens = tuple(Column(level, f"n = {num_tokens:,}") for level in levels)
     first = "Known answers kept when held-out recall first reaches a level, and the area under the front."
     second = "Change of loss on general text at the same levels of held-out recall."
-    return (
-        Table(first, "Method", (*levels, Column("Area")), tuple(kept)),
-        Table(second, "Method", tuple(levels), tuple(change)),
-    )
+    return Table(first, "Method", (*known, area), kept), Table(second, "Method", tokens, change)
+
+
+def write_method(method: Matched, num_known: int) -> tuple[tuple[Cell, ...], tuple[Cell, ...], Cell]:
+    """What was kept and how the loss changed at each level, and the area; bootstrapped where the curve has answers."""
+    kept = [write_share(spread, num_known) for spread in method.kept]
+    change, area = [write_change(spread) for spread in method.nll_change], Cell(f"{method.area:.2f}")
+    if found := method.intervals:
+        kept = [put_bounds(cell, bounds, "{:.0f}", 100) for cell, bounds in zip(kept, found.kept, strict=True)]
+        change = [put_bounds(cell, b, "{:+.1f}", 100) for cell, b in zip(change, found.nll_change, strict=True)]
+        area = put_bounds(area, found.area, "{:.2f}", 1)
+    return tuple(kept), tuple(change), area
+
+
+def put_bounds(cell: Cell, bounds: tuple[float, float], form: str, factor: float) -> Cell:
+    """A cell with this interval."""
+    low, high = (form.format(factor * value).replace("-", MINUS) for value in bounds)
+    return replace(cell, interval=f"[{low}, {high}]")
 
 
 def describe_unwatched(matched: MatchedLearning) -> str:

@@ -7,7 +7,7 @@ from train.report.intervals import wilson_interval
 from train.report.results import Answer, FactPlaces, Material, RunResult
 from train.report.tables import ABSENT, Cell, Column, Row, Table
 
-LEAKABLE = ("held_out", "reversed", "known")
+LEAKABLE = ("held_out", "reversed", "two_hop", "known")
 
 
 def make_coverage_table(material: Material) -> Table | None:
@@ -97,7 +97,7 @@ def count_leaks(comparison: Comparison, material: Material) -> dict[str, dict[st
 
 def describe_leaks(comparison: Comparison, material: Material) -> str:
     """One sentence on how much of what is asked stands in the notes as it is asked."""
-    names = {"held_out": "held-out", "reversed": "reversed", "known": "general"}
+    names = {"held_out": "held-out", "reversed": "reversed", "two_hop": "two-hop", "known": "general"}
     counts = count_leaks(comparison, material).items()
     parts = [f"{c['leaked']} of {c['n']:,} {names[kind]} questions" for kind, c in counts if c["n"]]
     return f"In kept notes stand, word by word or nearly: {', '.join(parts)}."

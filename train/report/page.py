@@ -15,17 +15,20 @@ from train.report.curves import draw_matched_learning
 from train.report.inline import inline_svg
 from train.report.plots import PANELS, draw_panel, draw_recall_by_phrasing, render_svg, wrap_series
 from train.report.samples import choose_samples
+from train.report.streams import draw_streams, list_streams
 from train.report.tables import (
     make_cost_table,
     make_forgetting_table,
     make_headline_table,
     make_notes_tables,
+    make_overlap_table,
     make_recall_table,
 )
 from train.report.wording import READING, write_facts, write_headline, write_run
 
 TEMPLATE = "report.html.jinja"
 MAX_SAMPLE_CHARS = 240
+MAIN_TABLES = (make_recall_table, make_overlap_table, make_forgetting_table, make_cost_table)
 PHONE_INCHES = 4.8  # narrow plots, whose text stays readable on a narrow screen
 
 
@@ -67,16 +70,16 @@ def render_page(contents: Contents) -> str:
         headline=clean_line(write_headline(comparison)).replace(" %", "\N{NO-BREAK SPACE}%"),
         facts=clean_line(write_facts(comparison)),
         headline_table=make_headline_table(comparison),
-        tables=[make(comparison) for make in (make_recall_table, make_forgetting_table, make_cost_table)],
+        tables=[make(comparison) for make in MAIN_TABLES],
         reading=READING,
         panels=_draw_panels(comparison),
         bars=_draw_bars(comparison),
         sections=contents.sections(),
-        curves=_draw_curves(contents),
+        plots={"curves": _draw_curves(contents), "streams": _draw_streams(comparison)},
         samples=_list_samples(comparison),
-        generator=clean_line(notes.generator),
-        num_note_tokens=f"{notes.tokens:,}",
-        notes_tables=make_notes_tables(notes),
+        generator=clean_line(notes.generator) if notes else "",
+        num_note_tokens=f"{notes.tokens:,}" if notes else "",
+        notes_tables=make_notes_tables(notes) if notes else (),
         runs=[_show_settings(run, i) for i, method in enumerate(comparison.methods) for run in method.runs],
         wrap_series=wrap_series,
         clean=clean_line,
@@ -111,6 +114,13 @@ def _draw_curves(contents: Contents) -> Markup | None:
     description = "Known answers kept and change of loss as held-out recall rose; the tables below hold the figures."
     figure = draw_matched_learning(contents.matched, (PHONE_INCHES, 7.2))
     return inline_svg(render_svg(figure, "none"), "curves", description)
+
+
+def _draw_streams(comparison: Comparison) -> Markup | None:
+    if not list_streams(comparison):
+        return None
+    description = "Recall of each group's questions after training on each group; the tables below hold the figures."
+    return inline_svg(render_svg(draw_streams(comparison, PHONE_INCHES), "none"), "streams", description)
 
 
 def _list_samples(comparison: Comparison) -> tuple[SampleList, SampleList]:

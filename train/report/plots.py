@@ -25,6 +25,7 @@ INK, RULE = "#1c1c1a", "#dcdcd6"
 MAX_NAME_CHARS = 32
 LEGEND_CHARS_PER_INCH = 15
 ROOM_FOR_NAMES = 8
+MATCH = "Exact match (%)"
 STYLE = {
     "svg.hashsalt": "ingrain",
     "text.parse_math": False,  # a dollar sign in a run's name is no formula
@@ -88,16 +89,19 @@ def draw_panel(comparison: Comparison, panel: Panel) -> Figure:
 
 def draw_recall_by_phrasing(comparison: Comparison, width_inches: float = 7.2) -> Figure:
     """Bars of exact match per phrasing, with Wilson intervals; methods in the order of the tables."""
+    per_row = 6 if width_inches > 6 else 3
+    rows = [comparison.phrasings[i : i + per_row] for i in range(0, len(comparison.phrasings), per_row)]
     with own_style():
-        figure = Figure(figsize=(width_inches, 3.6), layout="constrained")
-        axes = figure.subplots()
-        for series, method in enumerate(comparison.methods):
-            _draw_bars(axes, comparison, method, series)
-        names = [_name_phrasing(comparison, phrasing) for phrasing in comparison.phrasings]
-        axes.set_xticks(range(len(names)), names)
-        axes.set(ylim=(0, 108), ylabel="Exact match (%)")
-        axes.grid(visible=False, axis="x")
-        figure.legend(loc="outside upper left", ncols=_count_legend_columns(comparison, width_inches))
+        figure = Figure(figsize=(width_inches, 0.7 + 2.9 * len(rows)), layout="constrained")
+        for axes, phrasings in zip(figure.subplots(len(rows), 1, squeeze=False).flatten(), rows, strict=True):
+            for series, method in enumerate(comparison.methods):
+                _draw_bars(axes, comparison, method, series, phrasings)
+            axes.set_xticks(range(len(phrasings)), [_name_phrasing(comparison, phrasing) for phrasing in phrasings])
+            axes.set(ylim=(0, 108), xlim=(-0.5, min(per_row, len(comparison.phrasings)) - 0.5), ylabel=MATCH)
+            axes.grid(visible=False, axis="x")
+        handles = figure.axes[0].get_legend_handles_labels()
+        columns = _count_legend_columns(comparison, width_inches)
+        figure.legend(*handles, loc="outside upper left", ncols=columns)
     return figure
 
 
@@ -134,11 +138,11 @@ def own_style() -> Iterator[None]:
 
 
 def _read_recall(run: RunComparison) -> float:
-    return 100 * run.result.learning["held_out"].em
+    return 100 * run.result.recall("held_out").em
 
 
 def _recall_interval(run: RunComparison) -> Interval:
-    recall = run.result.learning["held_out"]
+    recall = run.result.recall("held_out")
     return _percent(wilson_interval(recall.em, recall.n))
 
 
@@ -227,10 +231,12 @@ def _list_named_points(comparison: Comparison, panel: Panel) -> Iterator[NamedPo
             yield NamedPoint(_read_recall(run), panel.read(run), name, pick_colour(series))
 
 
-def _draw_bars(axes: Axes, comparison: Comparison, method: MethodSummary, series: int) -> None:
+def _draw_bars(
+    axes: Axes, comparison: Comparison, method: MethodSummary, series: int, phrasings: Sequence[Phrasing]
+) -> None:
     num_series = len(comparison.methods)
     width = 0.8 / num_series
-    for i, phrasing in enumerate(comparison.phrasings):
+    for i, phrasing in enumerate(phrasings):
         x = i + (series - (num_series - 1) / 2) * width
         mean = method.recall_em[phrasing].mean
         low, high = wilson_interval(mean, method.num_questions(phrasing))
@@ -247,4 +253,4 @@ def _count_legend_columns(comparison: Comparison, width_inches: float) -> int:
 
 
 def _name_phrasing(comparison: Comparison, phrasing: Phrasing) -> str:
-    return f"{PHRASING_NAMES[phrasing]} (n = {comparison.base.learning[phrasing].n})"
+    return f"{PHRASING_NAMES[phrasing]}\n(n = {comparison.base.recall(phrasing).n})"

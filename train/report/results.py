@@ -8,11 +8,11 @@ from typing import Any, Literal, get_args
 from augment.errors import DatasetError
 from train.report.fields import REMEDY, Fields
 
-Phrasing = Literal["cue", "held_out", "reversed"]
-Kind = Literal["cue", "held_out", "reversed", "known"]
+Phrasing = Literal["cue", "held_out", "reversed", "two_hop", "choice", "free"]
+Kind = Literal["cue", "held_out", "reversed", "two_hop", "choice", "free", "known", "locality"]
 PHRASINGS: tuple[Phrasing, ...] = get_args(Phrasing)
 KINDS: tuple[Kind, ...] = get_args(Kind)
-BASE_METHOD, CURVE = "none", "curve.jsonl"
+BASE_METHOD, CURVE, STREAM, JUDGED = "none", "curve.jsonl", "stream.json", "judge.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +36,11 @@ class Retention:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """One general text: sum of its NLL in nats over its `num_tokens` predicted tokens."""
+    """One general text: sums of its NLL and KL in nats over its `num_tokens` predicted tokens; `kl` if measured."""
 
     nll: float
     num_tokens: int
+    kl: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,21 +59,67 @@ class General:
 
 @dataclass(frozen=True, slots=True)
 class Fluency:
-    """Free continuations: mean share of repeated 4-word sequences, mean length in words, over n texts."""
+    """Free continuations: mean share of repeated 4-word sequences, mean length in words, over n texts.
+
+    `texts` are the same two figures of each; none in evaluations of before they were read.
+    """
 
     repeated: float
     num_words: float
     n: int
+    texts: tuple[tuple[float, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a point's figures are made of, in the order of asking: answers to held-out and to general questions (1
+    right, 0 wrong), and the sum of NLL of each general text.
+    """
+
+    held_out: tuple[int, ...]
+    known: tuple[int, ...]
+    texts: tuple[float, ...]
+
+    @property
+    def sizes(self) -> list[int]:
+        """How many of each."""
+        return [len(self.held_out), len(self.known), len(self.texts)]
 
 
 @dataclass(frozen=True, slots=True)
 class CurvePoint:
-    """What was measured at one step of a training: recall of held-out questions, known share kept, general NLL."""
+    """What was measured at one step of a training: recall of held-out questions, known share kept, general NLL.
+
+    `parts` is None in curves of before they were written.
+    """
 
     step: int
     recall: float
     kept: float
     nll: float
+    parts: Parts | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Groups of documents trained one after another. `before` and each of `after` hold, by group, the answers to its
+    held-out questions (1 right, 0 wrong); a group may have none.
+    """
+
+    groups: tuple[tuple[str, ...], ...]
+    before: tuple[tuple[int, ...], ...]
+    after: tuple[tuple[tuple[int, ...], ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Verdicts of a judge on n answers, by name, and how far they agree with exact match."""
+
+    model: str
+    verdicts: dict[str, int]
+    agreement: float
+    kappa: float | None
+    n: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +172,12 @@ class RunResult:
     fluency: dict[str, Fluency] = field(default_factory=dict)
     curve: tuple[CurvePoint, ...] = ()
     task_scores: tuple[TaskScore, ...] = ()
+    stream: Stream | None = None
+    judged: Judged | None = None
+
+    def recall(self, phrasing: Phrasing) -> Recall:
+        """Recall in a phrasing; of nothing where it was not asked."""
+        return self.learning.get(phrasing, Recall(0.0, 0.0, 0))
 
     @property
     def is_base(self) -> bool:
@@ -195,6 +248,8 @@ def read_run(path: Path) -> RunResult:
         fluency=_read_fluency(fields),
         curve=read_curve(path.with_name(CURVE), fields.values.get("exam")),
         task_scores=_read_task_scores(fields),
+        stream=read_stream(path.with_name(STREAM)),
+        judged=read_judged(path.with_name(JUDGED)),
     )
 
 
@@ -203,6 +258,35 @@ def read_curve(path: Path, exam: object) -> tuple[CurvePoint, ...]:
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     points = [Fields(_load_line(line, path, i), path, f"line {i}: ") for i, line in enumerate(lines, 1)]
     return tuple(_read_point(point) for point in points if point.values.get("exam", exam) == exam)
+
+
+def read_stream(path: Path) -> Stream | None:
+    """What a run knew after each group of documents; None for one that was trained on all at once, or is not done."""
+    if not path.is_file():
+        return None
+    fields = Fields(_load_object(path), path)
+    groups = tuple(tuple(map(str, group)) for group in fields.values.get("groups", []))
+    rows = [fields.child("before"), *fields.children("after")]
+    right = [row.values.get("right") for row in rows]
+    if len(rows) != len(groups) + 1 or not all(isinstance(answers, list) for answers in right):
+        return None
+    before, *after = (tuple(tuple(map(int, answers)) for answers in row or []) for row in right)
+    return Stream(groups, before, tuple(after))
+
+
+def read_judged(path: Path) -> Judged | None:
+    """What a judge found; None where there was none."""
+    if not path.is_file():
+        return None
+    fields = Fields(_load_object(path), path)
+    verdicts = fields.child("verdicts")
+    return Judged(
+        model=fields.text("model"),
+        verdicts={name: verdicts.count(name) for name in verdicts.values},
+        agreement=fields.share("agreement"),
+        kappa=fields.signed_number("kappa") if fields.values.get("kappa") is not None else None,
+        n=fields.count("n"),
+    )
 
 
 def _is_hidden(path: Path, folder: Path) -> bool:
@@ -233,7 +317,16 @@ def _load_line(line: str, path: Path, number: int) -> dict[str, Any]:
 
 def _read_point(fields: Fields) -> CurvePoint:
     recall = fields.child("recall").share("held_out")
-    return CurvePoint(fields.count("step"), recall, fields.share("kept"), fields.positive("nll"))
+    parts = _read_parts(fields.child("parts")) if "parts" in fields.values else None
+    return CurvePoint(fields.count("step"), recall, fields.share("kept"), fields.positive("nll"), parts)
+
+
+def _read_parts(fields: Fields) -> Parts:
+    return Parts(
+        held_out=tuple(map(int, fields.text("held_out"))),
+        known=tuple(map(int, fields.text("known"))),
+        texts=tuple(map(float, fields.values.get("texts", []))),
+    )
 
 
 def _read_general(fields: Fields) -> General:
@@ -242,14 +335,23 @@ def _read_general(fields: Fields) -> General:
         perplexity=fields.positive("perplexity"),
         num_tokens=fields.count("num_tokens"),
         kl=fields.optional_number("kl"),
-        texts=tuple(Text(text.number("nll"), text.count("num_tokens")) for text in fields.optional_children("texts")),
+        texts=tuple(_read_text(text) for text in fields.optional_children("texts")),
     )
+
+
+def _read_text(fields: Fields) -> Text:
+    return Text(fields.number("nll"), fields.count("num_tokens"), fields.optional_number("kl"))
 
 
 def _read_fluency(fields: Fields) -> dict[str, Fluency]:
     open_texts = fields.optional_child("open")
     kinds = {kind: open_texts.child(kind) for kind in ("document", "general") if kind in open_texts.values}
-    return {k: Fluency(f.share("repeated"), f.number("num_words"), f.count("n")) for k, f in kinds.items()}
+    texts: dict[str, list[tuple[float, float]]] = {kind: [] for kind in kinds}
+    for text in open_texts.optional_children("texts"):
+        texts[text.text("kind")].append((text.share("repeated"), text.number("num_words")))
+    return {
+        k: Fluency(f.share("repeated"), f.number("num_words"), f.count("n"), tuple(texts[k])) for k, f in kinds.items()
+    }
 
 
 def _read_task_scores(fields: Fields) -> tuple[TaskScore, ...]:
@@ -261,7 +363,7 @@ def _read_task_scores(fields: Fields) -> tuple[TaskScore, ...]:
 
 
 def _read_recall(learning: Fields, phrasing: Phrasing) -> Recall:
-    """Facts need have neither a cue nor a reversed question: recall over none then."""
+    """Facts need not have all phrasings but one: recall over none then."""
     if phrasing != "held_out" and phrasing not in learning.values:
         return Recall(0.0, 0.0, 0)
     fields = learning.child(phrasing)

@@ -8,7 +8,9 @@ from train.report.results import Kind
 
 MAX_SAMPLES = 12
 # Held-out phrasings say most: the training text does not contain them.
-KIND_ORDER: dict[Kind, int] = {"held_out": 0, "reversed": 1, "cue": 2, "known": 3}
+KIND_ORDER: dict[Kind, int] = {
+    "held_out": 0, "reversed": 1, "two_hop": 2, "free": 3, "cue": 4, "choice": 5, "known": 6, "locality": 7,
+}  # fmt: skip
 
 
 def choose_samples(changes: Sequence[Change], limit: int = MAX_SAMPLES) -> tuple[Change, ...]:

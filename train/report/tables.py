@@ -1,14 +1,22 @@
 """Turns figures into tables of formatted cells, once, so that terminal, Markdown and HTML show the same."""
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from train.report.bootstrap import Difference
 from train.report.compare import Comparison, MethodSummary, Spread
-from train.report.intervals import wilson_interval
-from train.report.results import NoteCounts, Phrasing, TaskScore
+from train.report.estimates import estimate, estimate_change
+from train.report.intervals import Z_95, wilson_interval
+from train.report.results import Judged, NoteCounts, Phrasing, TaskScore
+from train.report.sums import Read, read_f1, read_fluency, read_kl, read_loss
 
-PHRASING_NAMES: dict[Phrasing, str] = {"cue": "Cue", "held_out": "Held-out", "reversed": "Reversed"}
+PHRASING_NAMES: dict[Phrasing, str] = {
+    "cue": "Cue", "held_out": "Held-out", "reversed": "Reversed", "two_hop": "Two-hop", "choice": "Multiple choice",
+    "free": "Free answer",
+}  # fmt: skip
+SHORT_NAMES = PHRASING_NAMES | {"choice": "Choice", "free": "Free"}
 TEXT_NAMES = {"document": "About documents", "general": "General"}
 ABSENT, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
 
@@ -56,13 +64,16 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One column over methods: what to read, how to write it, and which end is best."""
+    """One column over methods: what to read, how to write it, and which end is best; its interval where `write` has
+    none.
+    """
 
     column: Column
     read: Callable[[MethodSummary], Spread]
     write: Callable[[Spread], Cell]
     best: Literal["highest", "lowest", "none"] = "none"
     of_base: Literal["shown", "absent"] = "shown"
+    interval: Callable[[MethodSummary], str] | None = None
 
 
 def make_headline_table(comparison: Comparison) -> Table:
@@ -70,19 +81,24 @@ def make_headline_table(comparison: Comparison) -> Table:
         _measure_recall(comparison, "cue", "Trained form recall"),
         _measure_recall(comparison, "held_out", "Held-out recall"),
         _measure_kept(comparison),
-        _measure_perplexity_change(),
+        _measure_perplexity_change(comparison),
     ]
-    measures = measures if comparison.base.learning["cue"].n else measures[1:]
+    measures = measures if comparison.base.recall("cue").n else measures[1:]
     return _make_table("Learning and forgetting of each method.", measures, comparison)
 
 
 def make_recall_table(comparison: Comparison) -> Table:
-    measures: list[Measure] = []
-    for phrasing in comparison.phrasings:
-        measures.append(_measure_recall(comparison, phrasing, f"{PHRASING_NAMES[phrasing]} EM"))
-        column = Column(f"{PHRASING_NAMES[phrasing]} F1")
-        measures.append(Measure(column, _read_f1(phrasing), write_percent, "highest"))
-    return _make_table("Recall by phrasing: exact match (EM) and token F1.", measures, comparison)
+    measures = [_measure_recall(comparison, phrasing, PHRASING_NAMES[phrasing]) for phrasing in comparison.phrasings]
+    return _make_table("Recall by phrasing: exact match.", measures, comparison)
+
+
+def make_overlap_table(comparison: Comparison) -> Table:
+    measures = []
+    for phrasing in [phrasing for phrasing in comparison.phrasings if phrasing != "choice"]:
+        column = Column(PHRASING_NAMES[phrasing], f"n = {comparison.base.recall(phrasing).n}")
+        interval = _estimate_percent(comparison, read_f1(phrasing))
+        measures.append(Measure(column, _read_f1(phrasing), write_percent, "highest", interval=interval))
+    return _make_table("Recall by phrasing: token F1, the overlap of words.", measures, comparison)
 
 
 def _read_f1(phrasing: Phrasing) -> Callable[[MethodSummary], Spread]:
@@ -90,18 +106,88 @@ def _read_f1(phrasing: Phrasing) -> Callable[[MethodSummary], Spread]:
 
 
 def make_forgetting_table(comparison: Comparison) -> Table:
-    known = Column("Known F1", f"n = {comparison.base.retention.n}")
+    known, lost, gained = _name_known_columns(comparison)
+    perplexity = Column("Perplexity", _count_tokens(comparison))
     measures = [
         _measure_kept(comparison),
-        Measure(Column("Lost", "1→0"), lambda m: m.lost, write_count, "lowest", "absent"),
-        Measure(Column("Gained", "0→1"), lambda m: m.gained, write_count, "none", "absent"),
-        Measure(known, lambda m: m.known_f1, write_percent, "highest"),
-        Measure(Column("Perplexity"), lambda m: m.perplexity, write_decimal, "lowest"),
-        _measure_perplexity_change(),
-    ]
+        Measure(lost, lambda m: m.lost, _write_part(comparison.base.retention.num_known), "lowest", "absent"),
+        Measure(gained, lambda m: m.gained, _write_part(_count_unknown(comparison)), "none", "absent"),
+        Measure(known, lambda m: m.known_f1, write_percent, "highest",
+                interval=_estimate_percent(comparison, read_f1("known"))),
+        Measure(perplexity, lambda m: m.perplexity, write_decimal, "lowest", interval=_estimate_perplexity(comparison)),
+        _measure_perplexity_change(comparison),
+    ]  # fmt: skip
     if all(method.kl for method in comparison.methods):
-        measures.append(Measure(Column("KL", "nats a token"), _read_kl, write_nats, "lowest", "absent"))
-    return _make_table("Forgetting: known answers and general text.", measures, comparison)
+        column = Column("KL", f"nats a token, {_count_tokens(comparison)}")
+        measures.append(Measure(column, _read_kl, write_nats, "lowest", "absent", _estimate_kl(comparison)))
+    measures += [_measure_unchanged(name, n) for name, n in comparison.localities.items()]
+    return _make_table("Forgetting: known answers, general text, outputs that are to stay.", measures, comparison)
+
+
+def _name_known_columns(comparison: Comparison) -> tuple[Column, Column, Column]:
+    """F1 on all general questions; those lost of the known ones, those gained of the others."""
+    retention = comparison.base.retention
+    return (
+        Column("Known F1", f"n = {retention.n}"),
+        Column("Lost", f"1→0, n = {retention.num_known}"),
+        Column("Gained", f"0→1, n = {_count_unknown(comparison)}"),
+    )
+
+
+def _count_unknown(comparison: Comparison) -> int:
+    return comparison.base.retention.n - comparison.base.retention.num_known
+
+
+def _count_tokens(comparison: Comparison) -> str:
+    return f"n = {comparison.base.general.num_tokens:,}"
+
+
+def _measure_unchanged(name: str, n: int) -> Measure:
+    """Outputs as the base's, by set; the base's own are by definition."""
+    column = Column(f"{name} unchanged", f"n = {n}")
+    return Measure(column, lambda m: m.unchanged[name], lambda spread: write_share(spread, n), "highest", "absent")
+
+
+def _estimate_percent(comparison: Comparison, read: Read) -> Callable[[MethodSummary], str]:
+    """Interval of a mean that is shown in per cent."""
+    return lambda m: _write_bounds(estimate(m, comparison.base, read), lambda value: f"{100 * value:.0f}")
+
+
+def _estimate_kl(comparison: Comparison) -> Callable[[MethodSummary], str]:
+    return lambda m: _write_bounds(estimate(m, comparison.base, read_kl), lambda value: f"{value:.3f}")
+
+
+def _estimate_perplexity(comparison: Comparison) -> Callable[[MethodSummary], str]:
+    """Perplexity is the exponential of the mean loss, and so are its bounds."""
+    return lambda m: _write_bounds(estimate(m, comparison.base, read_loss), lambda value: f"{_exp(value):,.2f}")
+
+
+def _estimate_perplexity_change(comparison: Comparison) -> Callable[[MethodSummary], str]:
+    def write(value: float) -> str:
+        return f"{100 * (_exp(value) - 1):+.1f}".replace("-", MINUS)
+
+    return lambda m: _write_bounds(estimate_change(m, comparison.base, read_loss), write)
+
+
+def _exp(value: float) -> float:
+    return math.exp(min(value, 700.0))
+
+
+def _write_bounds(found: Difference | None, write: Callable[[float], str]) -> str:
+    """The interval in brackets; nothing where nobody recorded what it takes."""
+    return f"[{write(found.low)}, {write(found.high)}]" if found else ""
+
+
+def _write_part(n: int) -> Callable[[Spread], Cell]:
+    """How many of n, with the bounds that the share's Wilson interval gives."""
+
+    def write(spread: Spread) -> Cell:
+        if n == 0:
+            return write_count(spread)
+        low, high = wilson_interval(min(1.0, spread.mean / n), n)
+        return replace(write_count(spread), interval=f"[{n * low:.0f}, {n * high:.0f}]")
+
+    return write
 
 
 def make_fluency_table(comparison: Comparison) -> Table | None:
@@ -110,9 +196,10 @@ def make_fluency_table(comparison: Comparison) -> Table | None:
     measures = []
     for kind in kinds:
         n = comparison.base.fluency[kind].n
-        repeated = Column(f"{TEXT_NAMES[kind]}: repeated", f"n = {n}")
-        measures.append(Measure(repeated, _read_fluency(kind, 0), write_percent, "lowest"))
-        measures.append(Measure(Column(f"{TEXT_NAMES[kind]}: words"), _read_fluency(kind, 1), write_count))
+        repeated, words = (Column(f"{TEXT_NAMES[kind]}: {what}", f"n = {n}") for what in ("repeated", "words"))
+        interval = _estimate_percent(comparison, read_fluency(kind, 0))
+        measures.append(Measure(repeated, _read_fluency(kind, 0), write_percent, "lowest", interval=interval))
+        measures.append(Measure(words, _read_fluency(kind, 1), write_count, interval=_estimate_words(comparison, kind)))
     caption = "Free continuations: share of 4-word sequences that stood before, and length."
     return _make_table(caption, measures, comparison) if kinds else None
 
@@ -127,13 +214,37 @@ def make_task_table(comparison: Comparison) -> Table | None:
             cells = tuple(_write_task(scores[name]) if name in scores else Cell(ABSENT) for name in names)
             rows.append(Row(run.result.run, cells, series))
     columns = tuple(Column(f"{task} {metric}", f"n = {n}") for task, metric, n in names)
-    caption = "Tasks of lm-evaluation-harness: value ± standard error, by run."
+    caption = "Tasks of lm-evaluation-harness, with 95 % intervals from their standard errors, by run."
     return Table(caption, "Run", columns, tuple(rows)) if names else None
 
 
 def _write_task(score: TaskScore) -> Cell:
-    error = "" if score.stderr is None else f" ± {score.stderr:.3f}"
-    return Cell(f"{score.value:.3f}{error}")
+    if score.stderr is None:
+        return Cell(f"{score.value:.3f}")
+    low, high = score.value - Z_95 * score.stderr, score.value + Z_95 * score.stderr
+    return Cell(f"{score.value:.3f}", f"[{low:.3f}, {high:.3f}]".replace("-", MINUS))
+
+
+def make_judge_table(comparison: Comparison) -> Table | None:
+    """Verdicts of a judge, a row for each run; None where none was asked."""
+    judged = [(i, run.result) for i, m in enumerate(comparison.methods) for run in m.runs if run.result.judged]
+    names = dict.fromkeys(name for _, run in judged if run.judged for name in run.judged.verdicts)
+    rows = [Row(run.run, _list_verdicts(run.judged, list(names)), i) for i, run in judged if run.judged]
+    columns = [*(Column(name.replace("_", " ").capitalize()) for name in names), Column("As exact match"), Column("κ")]
+    model = next((run.judged.model for _, run in judged if run.judged), "")
+    n = next((run.judged.n for _, run in judged if run.judged), 0)
+    caption = f"Verdicts of the judge {model} on n = {n} answers a run, and its agreement with exact match."
+    return Table(caption, "Run", tuple(columns), tuple(rows)) if rows else None
+
+
+def _list_verdicts(judged: Judged, names: Sequence[str]) -> tuple[Cell, ...]:
+    shares = [judged.verdicts.get(name, 0) / judged.n for name in names] + [judged.agreement]
+    cells = [write_share(Spread(share, share, share, 1), judged.n) for share in shares]
+    return (*cells, Cell(ABSENT if judged.kappa is None else f"{judged.kappa:.2f}".replace("-", MINUS)))
+
+
+def _estimate_words(comparison: Comparison, kind: str) -> Callable[[MethodSummary], str]:
+    return lambda m: _write_bounds(estimate(m, comparison.base, read_fluency(kind, 1)), lambda value: f"{value:.0f}")
 
 
 def _read_kl(method: MethodSummary) -> Spread:
@@ -211,7 +322,7 @@ def _constant(value: int) -> Spread:
 
 
 def _measure_recall(comparison: Comparison, phrasing: Phrasing, name: str) -> Measure:
-    n = comparison.base.learning[phrasing].n
+    n = comparison.base.recall(phrasing).n
     column = Column(name, f"n = {n}")
     return Measure(column, lambda m: m.recall_em[phrasing], lambda spread: write_share(spread, n), "highest")
 
@@ -223,9 +334,9 @@ def _measure_kept(comparison: Comparison) -> Measure:
     return Measure(column, lambda m: m.kept, lambda spread: write_share(spread, n), "highest", "absent")
 
 
-def _measure_perplexity_change() -> Measure:
-    column = Column("Perplexity change")
-    return Measure(column, lambda m: m.perplexity_change, write_change, "lowest", "absent")
+def _measure_perplexity_change(comparison: Comparison) -> Measure:
+    column, interval = Column("Perplexity change", _count_tokens(comparison)), _estimate_perplexity_change(comparison)
+    return Measure(column, lambda m: m.perplexity_change, write_change, "lowest", "absent", interval)
 
 
 def _make_table(caption: str, measures: Sequence[Measure], comparison: Comparison) -> Table:
@@ -235,11 +346,18 @@ def _make_table(caption: str, measures: Sequence[Measure], comparison: Compariso
 
 
 def _write_column(measure: Measure, comparison: Comparison) -> list[Cell]:
-    base, *trained = [measure.write(measure.read(method)) for method in comparison.methods]
+    base, *trained = [_write_measure(measure, method) for method in comparison.methods]
     means = [measure.read(method).mean for method in comparison.trained]
     best = _find_best(means, [cell.text for cell in trained], measure.best)
     shown = base if measure.of_base == "shown" else Cell(ABSENT)
     return [shown, *(Cell(cell.text, cell.interval, i in best) for i, cell in enumerate(trained))]
+
+
+def _write_measure(measure: Measure, method: MethodSummary) -> Cell:
+    cell = measure.write(measure.read(method))
+    if measure.interval is None or (method.is_base and measure.of_base == "absent"):
+        return cell
+    return replace(cell, interval=measure.interval(method))
 
 
 def _find_best(means: list[float], texts: list[str], end: Literal["highest", "lowest", "none"]) -> set[int]:

@@ -7,16 +7,21 @@ MAX_HEADLINE_METHODS = 4
 READING = (
     (
         "A cue is phrased as in the training text; held-out and reversed questions ask for the same facts "
-        "in words that were not trained on. EM is the share of exactly matching answers, F1 the word overlap."
+        "in words that were not trained on, two-hop questions for what follows from two of them. EM is the share of "
+        "exactly matching answers, F1 the word overlap. Of several answers the likeliest is chosen (multiple choice: "
+        "guessing has a part right); a free answer has no examples before it, ends where the model ends it and counts "
+        "where it states the expected words."
     ),
     (
         "Known kept is the share of the questions the base model answers that the finetuned model still "
         "answers; 1→0 counts those lost, 0→1 those gained (the base model answered them wrongly). Perplexity "
-        "is on general text; its change is against the base."
+        "is on general text; its change is against the base. Unchanged are outputs to prompts that the training is "
+        "not about, right or wrong, compared with the base's."
     ),
     (
-        "Brackets are Wilson 95 % intervals over the questions of one run. Where a method ran with several "
-        "seeds, the figure is their mean and ± half their range. Bold marks the best method of a column."
+        "Brackets are 95 % intervals: Wilson's over the questions of one run for shares, the bootstrap's over "
+        "questions or texts and runs for means. Where a method ran with several seeds, the figure is their mean and ± "
+        "half their range. Bold marks the best method of a column."
     ),
 )
 CERTAINTY = (
@@ -37,6 +42,21 @@ MATCHED = (
         "between the points that train.watch wrote; the highest level is the one that every run has reached. The area "
         "is that under the front of what was kept at best at a recall or above it: 1 would be all learned and nothing "
         "lost, and a recall that was never reached counts as nothing kept."
+    ),
+)
+STREAMS = (
+    (
+        "Groups of documents were trained one after another, and all questions asked after each. Accuracy is what is "
+        "recalled at the end, over all groups; backward transfer how much that changed since a group was trained "
+        "(below 0: it was forgotten); forward transfer how much more was recalled of a group just before its turn than "
+        "before any training; forgetting how far recall of a group fell from its best. Brackets are 95 % intervals "
+        "over the questions; faint figures may be chance."
+    ),
+)
+JUDGE = (
+    (
+        "A model read question, expected answers and answer, and said correct, incorrect or not attempted (SimpleQA, "
+        "2411.04368); unparsed replies are counted, not guessed. κ is Cohen's, of correct against exact match."
     ),
 )
 FLUENCY = (
@@ -76,7 +96,7 @@ def write_run(run: RunComparison) -> str:
     result = run.result
     if result.is_base:
         return "the base model, not trained"
-    recall, kept = 100 * result.learning["held_out"].em, 100 * result.retention.kept
+    recall, kept = 100 * result.recall("held_out").em, 100 * result.retention.kept
     change = write_signed(run.nll_change)
     return f"seed {result.seed}: held-out {recall:.0f} %, known kept {kept:.0f} %, general loss {change}"
 

@@ -4,14 +4,17 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from augment.errors import DatasetError
 from tests.train.report.runs import BASE, LORA, MEMORY, NOTES
 from train.report import write_report
 from train.report.compare import compare_runs
-from train.report.matched import describe_unwatched, find_front, match_learning, measure_area, reach
-from train.report.results import CurvePoint, RunResult, read_curve
+from train.report.fronts import find_front, measure_area, reach
+from train.report.matched import describe_unwatched, make_matched_tables, match_learning
+from train.report.matched_draws import draw_weights, measure_matched, parts_of
+from train.report.results import CurvePoint, General, Parts, RunResult, Text, read_curve
 
 
 def watch(run: RunResult, *points: tuple[float, float, float]) -> RunResult:
@@ -89,3 +92,55 @@ def test_a_curve_is_read_and_points_of_other_questions_are_left_out(tmp_path: Pa
     path.write_text("{")
     with pytest.raises(DatasetError, match=r"curve.jsonl:1 is not JSON"):
         read_curve(path, "b")
+
+
+def with_texts(run: RunResult, nll: float) -> RunResult:
+    texts = tuple(Text(nll * size, size) for size in (20, 30))
+    return replace(run, general=General(nll, nll**2, 50, None, texts))
+
+
+def test_intervals_are_those_of_drawing_facts_questions_and_texts_anew() -> None:
+    """Against a loop that measures the whole path again on drawn questions."""
+    base, run = with_texts(BASE, 2.0), with_texts(MEMORY, 2.2)
+    middle = Parts((1, 0, 0, 0), (1, 0, 0, 0), (42.0, 63.0))
+    run = replace(run, curve=(CurvePoint(5, 0.25, 0.5, 2.1, middle),))
+    comparison = compare_runs([base, run])
+    found = measure_matched(comparison.methods[1], [0.5], base, draw_weights(base))
+    assert found is not None
+    draw, kept, areas = np.random.default_rng(5), list[float](), list[float]()
+    parts = [parts_of(base), middle, parts_of(run)]
+    for _ in range(2000):
+        facts, known = draw.integers(0, 4, 4), draw.integers(0, 2, 2)  # k0 and k1 are what the base knows
+        path = [
+            CurvePoint(
+                i, float(np.mean([p.held_out[f] for f in facts])), float(np.mean([p.known[k] for k in known])), 2
+            )
+            for i, p in enumerate(parts)
+        ]
+        kept.append(reach(path, min(0.5, max(point.recall for point in path))).kept)
+        areas.append(measure_area(find_front(path)))
+    for bounds, values in ((found.kept[0], kept), (found.area, areas)):
+        assert bounds == pytest.approx(tuple(np.quantile(values, [0.025, 0.975])), abs=0.13)
+    low, high = found.nll_change[0]
+    assert 0.0 <= low <= high <= 0.1 + 1e-9
+
+
+def test_tables_have_those_intervals_and_a_curve_without_answers_has_none() -> None:
+    base, run = with_texts(BASE, 2.0), with_texts(MEMORY, 2.2)
+    whole = replace(run, curve=(CurvePoint(5, 0.25, 0.5, 2.1, Parts((1, 0, 0, 0), (1, 0, 0, 0), (42.0, 63.0))),))
+    for watched, has in ((whole, True), (watch(run, (0.25, 0.5, 2.1)), False)):
+        comparison = compare_runs([base, watched])
+        matched = match_learning(comparison)
+        assert matched is not None and (matched.methods[0].intervals is not None) is has
+        kept, change = make_matched_tables(matched, comparison)
+        assert all(cell.interval for cell in kept.rows[0].cells[:-1])
+        assert bool(kept.rows[0].cells[-1].interval) is has and bool(change.rows[0].cells[0].interval) is has
+        assert all("n = " in column.note for column in (*kept.columns, *change.columns))
+
+
+def test_the_answers_of_a_point_are_read(tmp_path: Path) -> None:
+    point = {"step": 1, "recall": {"held_out": 0.5}, "kept": 0.9, "nll": 2.0}
+    point |= {"parts": {"held_out": "10", "known": "110", "texts": [1.5]}}
+    (tmp_path / "curve.jsonl").write_text(json.dumps(point))
+    (found,) = read_curve(tmp_path / "curve.jsonl", None)
+    assert found.parts == Parts((1, 0), (1, 1, 0), (1.5,)) and found.parts.sizes == [2, 3, 1]

@@ -49,7 +49,7 @@ def test_transitions_are_counted_against_the_base(report: ReportPaths) -> None:
     record = json.loads(report.record.read_text())
     counts = {run["run"]: (run["num_learned"], run["num_lost"], run["num_gained"]) for run in record["runs"]}
     assert counts == {"base": (0, 0, 0), "memory": (5, 0, 1), "lora": (8, 2, 2)}
-    assert record["schema_version"] == 1
+    assert record["schema_version"] == 2
     assert {sample["id"] for sample in record["samples"]["lost"]["shown"]} == {"k0", "k1"}
     assert all(sample["label"] == "lora" for sample in record["samples"]["lost"]["shown"])
 
@@ -109,7 +109,7 @@ def test_terminal_table_is_aligned_and_free_of_control_signs() -> None:
     lines = headline_table([BASE, replace(MEMORY, method="mem\x1b[31m"), LORA]).splitlines()
     assert (
         " ".join(lines[0].split())
-        == "Method Trained form recall (n = 4) Held-out recall (n = 4) Known kept (n = 2) Perplexity change"
+        == "Method Trained form recall (n = 4) Held-out recall (n = 4) Known kept (n = 2) Perplexity change (n = 50)"
     )
     assert "\x1b" not in "".join(lines)
     assert lines[3].startswith("lora") and "100 % [51, 100]*" in lines[3]
@@ -129,7 +129,7 @@ def test_page_can_be_read_with_any_eyes(report: ReportPaths) -> None:
     page = Page(text)
     assert all(svg.get("role") == "img" and svg.get("aria-label") for svg in page.attributes("svg"))
     assert all(header.get("scope") in ("row", "col") for header in page.attributes("th"))
-    assert len(page.attributes("caption")) == len(page.attributes("table")) == 8
+    assert len(page.attributes("caption")) == len(page.attributes("table")) == 9
     ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
     assert len(ids) == len(set(ids))
     assert {"name": "viewport", "content": "width=device-width, initial-scale=1"} in page.attributes("meta")
@@ -144,6 +144,7 @@ def test_same_runs_give_the_same_bytes_in_any_order(tmp_path: Path) -> None:
         "learning_versus_forgetting.png",
         "learning_versus_forgetting.svg",
         "recall_by_phrasing.png",
+        "recall_by_phrasing.svg",
         "report.html",
         "report.json",
         "report.md",

@@ -64,7 +64,7 @@ MISTAKES: list[tuple[str, Callable[[dict[str, Any]], object]]] = [
     ("'tokens_trained' must be a whole number", lambda e: e.update(tokens_trained=1.5)),
     ("'answers[0].expected' must be a list of texts", lambda e: e["answers"][0].update(expected="Oban")),
     (
-        "'answers[0].kind' must be one of cue, held_out, reversed, known",
+        "'answers[0].kind' must be one of cue, held_out, reversed, two_hop, choice, free, known, locality",
         lambda e: e["answers"][0].update(kind="x"),
     ),
     ("the cue question '01-f1' is answered twice", lambda e: e["answers"].append(dict(ANSWER))),

@@ -1,0 +1,1 @@
+"""Makes question sets from documents with a generation engine, each question checked against the text."""
