@@ -1,7 +1,6 @@
 """Tells how far a run is, from its files alone: while it runs, after it, and after it was killed."""
 
 import fcntl
-import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from augment.errors import DatasetError
-from augment.progress import PROGRESS
+from augment.progress import read_progress
 from augment.shards import is_store
 from augment.yields import Yield, sum_all, sum_dataset, sum_staged
 
@@ -34,8 +33,7 @@ def read_status(out: Path) -> Status:
     is_running = is_locked(out / LOCK)
     if not is_running and not is_store(out / "notes"):
         raise DatasetError(f"{out} holds no run", "give the `out` folder of a pipeline that `augment run` has started")
-    path = out / PROGRESS
-    progress = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    progress = read_progress(out)
     staged = sum_all(sum_staged(out / "notes"))
     return Status(out, is_running, progress, sum_all(sum_dataset(out / "notes")), staged)
 
