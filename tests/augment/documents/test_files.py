@@ -58,6 +58,18 @@ def test_files_are_read_only_when_they_are_asked_for(tmp_path: Path) -> None:
         next(documents)
 
 
+@pytest.mark.parametrize("path", [".", "*/*.md", "./runs/../"])
+def test_what_a_run_wrote_below_the_documents_is_no_document(tmp_path: Path, path: str) -> None:
+    write(tmp_path, "a/a.md", "runs/out/notes/README.md", "runs/out/b.md", "runs/other.md", "runs/out2/c.md")
+    (tmp_path / "link").symlink_to(tmp_path)
+    for out in (tmp_path / "runs" / "out", tmp_path / "link" / "runs" / "out"):
+        found = [getattr(d, "id", "") for d in iterate_documents(Documents(path=path), tmp_path, out)]
+        assert found == ["a/a.md", "runs/other.md", *(["runs/out2/c.md"] if path != "*/*.md" else [])]
+    with pytest.raises(DocumentError, match="is the folder of the documents and of the output; set out to"):
+        next(iterate_documents(Documents(path=path), tmp_path, tmp_path))
+    assert len(list(iterate_documents(Documents(path="a/a.md"), tmp_path, tmp_path / "a"))) == 1
+
+
 @pytest.mark.parametrize("path", ["docs/*/../../secret.md", "docs/**/../*", "memory://docs/*/../x"])
 def test_a_glob_may_not_climb_out_of_its_folder(tmp_path: Path, path: str) -> None:
     write(tmp_path, "docs/a/b.md", "secret.md")
