@@ -13,7 +13,7 @@ from augment.plan import PROMPT_TOKENS, Census, Plan, find_tokenizer, iterate_un
 from augment.prices import Prices
 from augment.progress import read_progress
 from augment.shards import finished_units
-from augment.yields import Yield, sum_all, sum_dataset
+from augment.yields import Yield, sum_all, sum_dataset, yield_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +118,7 @@ def print_outcome(outcome: Outcome, console: Console) -> None:
 
 def print_yields(yields: dict[str, Yield], console: Console) -> None:
     """By strategy: notes kept and rejected, and what a kept note took to write; by reason what was rejected."""
-    table = Table("strategy", "units", "notes kept", "rejected", "kept", "tokens per kept note")
-    for name, y in yields.items():
-        share = y.kept / max(y.kept + y.rejected, 1)
-        tokens = f"{y.completion_tokens / y.kept:.0f}" if y.kept else "-"
-        table.add_row(name, f"{y.units}", f"{y.kept}", f"{y.rejected}", f"{share:.0%}", tokens)
-    console.print(table)
+    console.print(yield_table(yields))
     total = sum_all(yields)
     table = Table("rejected", "notes")
     for reason, number in [*total.reasons.most_common(), ("superseded", total.superseded)]:

@@ -159,6 +159,7 @@ def test_plan_and_status_tell_units_tokens_and_price(folder: Path) -> None:
 
     told = printed(print_status, read_status(folder / "out"))
     assert "finished" in told and "9 of 9 done" in told and f"{completion:,} written" in told
+    assert "paraphrase │ 6     │ 6          │ 0        │ 100%" in told
 
 
 def test_status_tells_running_from_killed(folder: Path) -> None:
