@@ -92,16 +92,11 @@ def find_files(path: str, include: list[str], base: Path, out: Path | None = Non
     Raises DocumentError when there is nothing at `path` or nothing matches.
     """
     root = open_root(path, base)
-    if root.filesystem.isfile(root.path):
+    if kind_of_root(root, is_folder=bool(root.pattern) or path.endswith("/")) == FILE:
         yield File(
             PurePosixPath(root.path.partition("?")[0]).name, root.source_of(root.path), root.path, root.filesystem
         )
         return
-    if not root.filesystem.isdir(root.path):
-        raise DocumentError(
-            f"no folder or file {root.source_of(root.path)}",
-            "set augment.documents.path, relative to the pipeline file",
-        )
     empty = True
     for item in match_entries(root, include, place_in(root, out)):
         empty = False
@@ -111,6 +106,23 @@ def find_files(path: str, include: list[str], base: Path, out: Path | None = Non
         raise DocumentError(
             f"no file in {root.source_of(root.path)} matches {patterns}", "add documents or change include"
         )
+
+
+def kind_of_root(root: Root, is_folder: bool) -> str:
+    """Whether the source is a file or a folder; `is_folder` says how it is written: on the web all that answers is one.
+
+    Raises DocumentError when there is nothing, or the other end does not answer.
+    """
+    source = root.source_of(root.path)
+    try:
+        if not is_folder and root.filesystem.isfile(root.path):
+            return FILE
+        if root.filesystem.isdir(root.path):
+            return FOLDER
+    except FILE_ERRORS as error:
+        todo = "check augment.documents.path and the connection"
+        raise DocumentError(f"{source} cannot be reached ({error})"[:300], todo) from None
+    raise DocumentError(f"no folder or file {source}", "set augment.documents.path, relative to the pipeline file")
 
 
 def place_in(root: Root, out: Path | None) -> str:
@@ -160,7 +172,7 @@ def split_pattern(path: str) -> tuple[str, str]:
     if first is None:
         return path, ""
     try:
-        return "/".join([*parts[:first], ""]) + chained + outer, check_pattern("/".join(parts[first:]))
+        return ("/".join([*parts[:first], ""]) or "./") + chained + outer, check_pattern("/".join(parts[first:]))
     except ValueError as error:
         raise DocumentError(f"augment.documents.path {path} is wrong ({error})", "change it") from None
 
