@@ -57,7 +57,7 @@ COLUMNS = {
     "token_ids": "the answer's tokens and the one that ended it",
     "top_ids": "at each of these tokens, the ids that the generating model found likeliest",
     "top_logprobs": "their natural logarithms of probability",
-    "nearest_note": "the note of the same document that a near duplicate repeats",
+    "nearest_note": "the note of the same document that a duplicate or near duplicate repeats",
     "similarity": "how near it is to that, 0 to 1",
     "leaked_question": "the question of an evaluation that stands in the text",
     "judgement": "what the judge said of the note, where there is one",

@@ -17,6 +17,7 @@ from augment.settings import Settings
 BLOCK_CHARS = 32_768
 BLOCK_ENDS = ("\n\n", "\n", ". ", "。", " ")
 SENTENCE_END = re.compile(r"(?<=[.!?…])[\"'”’»)\]]*\s+|(?<=[。！？])|\n\s*")
+WORD = re.compile(r"[^\W_]")
 WORD_END = re.compile(r"\s+")
 MAX_TOKEN_CHARS = 16  # of the text that an overlap is sought in; longer tokens are rare
 
@@ -74,13 +75,16 @@ def split_sections(text: str) -> Iterator[Section]:
 
 
 def split_section(text: str, section: Section, options: Chunks, count_tokens: CountTokens) -> Iterator[tuple[int, int]]:
-    """Spans of at most `max_tokens - overlap` tokens that hold all of the section but white space between them."""
+    """Spans of at most `max_tokens - overlap` tokens that hold all of the section but white space between them, and
+    what has neither letter nor digit (rules, characters of no width): there is nothing to study.
+    """
     # Its memory of counts would keep the text of every document that was ever split.
     chunker = chunkerify(count_tokens, options.max_tokens - options.overlap, memoize=False)
     for block_start, block_end in cut_blocks(text, section.start, section.end):
-        if not (block := text[block_start:block_end]).isspace():
+        if WORD.search(block := text[block_start:block_end]):
             offsets: Any = chunker(block, offsets=True)[1]
-            yield from ((block_start + start, block_start + end) for start, end in offsets)
+            spans = ((block_start + start, block_start + end) for start, end in offsets)
+            yield from ((start, end) for start, end in spans if WORD.search(text, start, end))
 
 
 def cut_blocks(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:

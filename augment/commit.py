@@ -16,6 +16,8 @@ from augment.filters.near_duplicate import NearDuplicates
 from augment.progress import Progress
 from augment.shards import STAGING, NoteStore, read_table, reject_rows, staged_pieces
 
+DUPLICATE = "duplicate"
+
 
 class Duplicates:
     """The keys of all kept notes of a dataset. A note that was kept before is rejected."""
@@ -30,7 +32,7 @@ class Duplicates:
         kept = pc.equal(table["verdict"], "kept").to_numpy()
         wrong: NDArray[np.bool_] = np.zeros(table.num_rows, dtype=bool)
         wrong[kept] = ~self.seen.add(kept_keys(table.filter(pa.array(kept))))
-        return reject_rows(table, wrong, "duplicate") if wrong.any() else table
+        return reject_rows(table, wrong, DUPLICATE) if wrong.any() else table
 
 
 class Repeats:
@@ -49,7 +51,8 @@ class Repeats:
     def reject(self, table: pa.Table) -> pa.Table:
         """The rows with those that repeat another one rejected."""
         judged = self.exact.reject(table) if self.exact else table
-        judged = self.near.judge(judged) if self.near else judged
+        if self.near:
+            judged = self.near.name_exact(self.near.judge(judged), DUPLICATE)
         self.num_found += count_kept(table) - count_kept(judged)
         return judged
 

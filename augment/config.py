@@ -98,7 +98,7 @@ class AugmentFile(Settings):
     """A pipeline file as `augment` reads it; other stages' parts are theirs to check."""
 
     model: str = EMBEDDED
-    out: str
+    out: str = Field(min_length=1)
     seed: int = 0
     facts: Any = None
     augment: Augment

@@ -35,6 +35,7 @@ class Outcome:
     tally: Tally
     superseded: int
     census: Census
+    num_lost: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +61,7 @@ def generate(plan: Plan, resume: Resume = "if_possible", replace: bool = False) 
     folder, filters = (plan.out / "notes").resolve(), plan.settings.augment.filters
     with hold_folder(plan.out):
         check_resume(folder, resume)
-        if is_store(folder):
-            open_store(folder, filters)
+        num_lost = open_store(folder, filters).num_lost if is_store(folder) else 0
         try:
             with UnreadableTable(plan.out) as table:
                 work = list_work(plan, finished_units(folder), Census(report=table.add))
@@ -73,7 +73,7 @@ def generate(plan: Plan, resume: Resume = "if_possible", replace: bool = False) 
             write_card(folder, plan.settings)
         finally:
             (plan.out / TODO).unlink(missing_ok=True)
-        return Outcome(folder, work.num_finished, tally, superseded, work.census)
+        return Outcome(folder, work.num_finished, tally, superseded, work.census, num_lost)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ Nothing is held: documents, chunks and units pass by one after the other, howeve
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
@@ -146,7 +146,8 @@ def iterate_units(plan: Plan, census: Census | None = None) -> Iterator[list[Uni
     census = census or Census()
     recipes = list_recipes(plan)
     count = token_counter(find_tokenizer(plan.settings.augment, plan.model))
-    for document in iterate_documents(plan.settings.augment.documents, plan.base):
+    wants_whole = plan.settings.augment.filters.support == "document"
+    for document in iterate_documents(plan.settings.augment.documents, plan.base, plan.out):
         if not isinstance(document, Document):
             census.skip(document)
             continue
@@ -154,7 +155,8 @@ def iterate_units(plan: Plan, census: Census | None = None) -> Iterator[list[Uni
         for chunk in split_document(document, plan.settings.augment.chunks, count):
             census.num_chunks += 1
             census.units.update({recipe.strategy: recipe.num_rounds for recipe in recipes})
-            yield plan_chunk(chunk, recipes)
+            whole = replace(chunk, document_text=document.text) if wants_whole else chunk
+            yield plan_chunk(whole, recipes)
 
 
 def match_finished(chunks: Iterator[list[Unit]], finished: Digests, planned: Digests) -> Iterator[list[Unit]]:

@@ -9,6 +9,7 @@ import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -93,17 +94,33 @@ def run_units(plan: Plan, folder: Path, todo: Todo) -> Iterator[Iterator[dict[st
 
 
 def feed(actors: Sequence[Any], blocks: Sequence[Block], in_flight: int) -> Iterator[dict[str, Any]]:
-    """Give every actor so many blocks in turn, and a new one for each that it has done."""
-    waiting, working = deque(blocks), dict[Any, Any]()
-    for actor in [actor for _ in range(in_flight) for actor in actors]:
-        if waiting:
-            working[actor.do.remote(waiting.popleft())] = actor
+    """Give every actor so many blocks, and a new one for each that it has done."""
+    shares, working = share_out(blocks, len(actors)), dict[Any, int]()
+    for number in [number for _ in range(in_flight) for number in range(len(actors))]:
+        if (block := take_next(shares, number)) is not None:
+            working[actors[number].do.remote(block)] = number
     while working:
         (done, *_), _ = ray.wait(list(working), num_returns=1)
-        actor = working.pop(done)
-        if waiting:
-            working[actor.do.remote(waiting.popleft())] = actor
+        number = working.pop(done)
+        if (block := take_next(shares, number)) is not None:
+            working[actors[number].do.remote(block)] = number
         yield ray.get(done)
+
+
+def share_out(blocks: Sequence[Block], num_actors: int) -> list[deque[Block]]:
+    """A stretch of the plan for each actor: neighbours are about one document, and share their prompts' prefix in the
+    cache of one engine alone.
+    """
+    borders = [len(blocks) * i // num_actors for i in range(num_actors + 1)]
+    return [deque(blocks[first:last]) for first, last in pairwise(borders)]
+
+
+def take_next(shares: Sequence[deque[Block]], number: int) -> Block | None:
+    """The next block of this actor's share; when that is done, the last of the longest; None when all are."""
+    if shares[number]:
+        return shares[number].popleft()
+    longest = max(shares, key=len)
+    return longest.pop() if longest else None
 
 
 def check_gpus(engine: AnyEngineSettings) -> None:

@@ -1,10 +1,11 @@
 """Shows how far generation is, on the terminal and in `generation.json`: units, notes, tokens, rates, time left."""
 
 import contextlib
+import json
 import time
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
+from augment.errors import DatasetError
 from augment.shards import write_json
 
 PROGRESS = "generation.json"
@@ -33,6 +35,9 @@ class Tally:
     seconds: float = 0.0
 
 
+SAVED = ("state", "to_do", "finished_before", *(field.name for field in fields(Tally)), "rates", "updated")
+
+
 @dataclass(frozen=True, slots=True)
 class Rates:
     """What happened per second of late."""
@@ -44,6 +49,20 @@ class Rates:
 
     def __str__(self) -> str:
         return f"{self.notes:.1f} notes/s  {self.completion_tokens:.0f} tokens/s  ({self.prompt_tokens:.0f} read)"
+
+
+def read_progress(out: Path) -> dict[str, Any]:
+    """What the last run that wrote to `out` said of itself, empty before a first one; raises DatasetError."""
+    path = out / PROGRESS
+    try:
+        numbers = json.loads(path.read_text(encoding="utf-8"))
+        return {name: numbers[name] for name in SAVED}
+    except FileNotFoundError:
+        return {}
+    except (ValueError, KeyError, TypeError) as error:
+        raise DatasetError(
+            f"{path} is broken ({error})", "delete it: only what `augment status` says is lost"
+        ) from None
 
 
 class Progress:

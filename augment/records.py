@@ -32,7 +32,8 @@ class Document:
 class Chunk:
     """The span [start, end) of a document's text, in characters: `document.text[start:end] == text`.
 
-    `heading` is the path of headings above it below the title, "" when there is none.
+    `heading` is the path of headings above it below the title, "" when there is none. `document_text` is the whole
+    document's where a filter asks for it, else "".
     """
 
     document_id: str
@@ -42,6 +43,7 @@ class Chunk:
     end: int
     text: str
     heading: str = ""
+    document_text: str = ""
 
     @property
     def topic(self) -> str:

@@ -4,11 +4,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
 from augment.errors import DatasetError
 from augment.plan import Plan
-from augment.shards import SPLITS, is_store, listed_shards, read_table, staged_pieces
+from augment.settings import parse_mapping
+from augment.shards import SPLITS, is_store, listed_shards, read_table, staged_pieces, whole_shards
 
 Resume = Literal["if_possible", "never", "always"]
 # Settings that every unit's id hashes: a change of any makes another dataset. Documents, templates and a strategy's
@@ -29,7 +28,8 @@ def holds_notes(folder: Path) -> bool:
     """Whether any note is in the dataset or staged for it."""
     if not is_store(folder):
         return False
-    shards = (read_table(folder / s / name).num_rows for s in SPLITS for name in listed_shards(folder, s))
+    names = whole_shards(folder, listed_shards(folder, "train"))
+    shards = (read_table(folder / split / name).num_rows for split in SPLITS for name in names)
     return any(shards) or bool(staged_pieces(folder))
 
 
@@ -49,7 +49,7 @@ def shared_changes(plan: Plan) -> Iterator[str]:
     path = plan.out / "augment.yaml"
     if not path.is_file():
         return
-    before = yaml.safe_load(path.read_text(encoding="utf-8"))
+    before = parse_mapping(path.read_text(encoding="utf-8", errors="replace"), str(path), f"delete {path}")
     after = plan.settings.model_dump(mode="json", exclude_none=True)
     for key in SHARED:
         old, new = find_setting(before, key), find_setting(after, key)

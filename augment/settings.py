@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -10,11 +11,13 @@ from typing import Any, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import ErrorDetails
+from yaml.constructor import ConstructorError
 
 from augment.errors import ConfigError
 
 M = TypeVar("M", bound=BaseModel)
 OUT = "{out}/"
+UNWRITABLE = re.compile("[\0\ud800-\udfff]")
 
 
 class Settings(BaseModel):
@@ -109,14 +112,41 @@ def place_outputs(value: Any, out: Any, base: Path) -> Any:
     return value
 
 
-def parse_mapping(text: str, name: str) -> dict[str, Any]:
+class StrictLoader(yaml.SafeLoader):
+    """YAML's safe loader without what it lets pass: a key that stands twice, characters that no path or text has."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """The mapping; raises ConstructorError for the second of two equal keys."""
+        seen = set[str]()
+        for key in [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]:
+            if key.value in seen:
+                raise ConstructorError(None, None, f"the key {key.value} stands there twice", key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+    def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
+        """The text; raises ConstructorError for half a character, or a zero."""
+        if isinstance(node.value, str) and UNWRITABLE.search(node.value):
+            raise ConstructorError(None, None, "a text holds a zero or half a character", node.start_mark)
+        return super().construct_scalar(node)
+
+
+def parse_yaml(text: str) -> Any:
+    """The YAML text as data; raises YAMLError."""
+    try:
+        return yaml.load(text, StrictLoader)
+    except RecursionError:
+        raise yaml.YAMLError("it is nested too deep") from None
+
+
+def parse_mapping(text: str, name: str, todo: str = "fix that line") -> dict[str, Any]:
     """The YAML text as a mapping; the safe loader only."""
     try:
-        data = yaml.safe_load(text)
+        data = parse_yaml(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{name}:{mark.line + 1}" if mark else name
-        raise ConfigError(f"{where} is not valid YAML ({getattr(error, 'problem', error)})", "fix that line") from None
+        raise ConfigError(f"{where} is not valid YAML ({getattr(error, 'problem', error)})", todo) from None
     if not isinstance(data, dict):
         raise ConfigError(f"{name} holds no settings", "write `key: value` lines, see pipelines/quickstart.yaml")
     return data
@@ -133,7 +163,7 @@ def apply_override(data: dict[str, Any], override: str) -> None:
             data[name] = {}
         data = data[name]
     try:
-        data[last] = yaml.safe_load(value)
+        data[last] = parse_yaml(value)
     except yaml.YAMLError:
         raise ConfigError(f"--set {override} is not valid YAML", "quote the value") from None
 

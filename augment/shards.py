@@ -104,6 +104,8 @@ def read_table(path: Path) -> pa.Table:
     try:
         with pa.memory_map(str(path)) as source:
             return pa.ipc.open_stream(source).read_all()
+    except FileNotFoundError:
+        raise DatasetError(f"{path} is missing", "run augment again: it does the units of that shard anew") from None
     except (pa.ArrowInvalid, OSError) as error:
         raise DatasetError(f"{path} is not a whole shard ({error})", "delete it and run augment again") from None
 
@@ -201,21 +203,35 @@ def keep_all(table: pa.Table) -> pa.Table:
     return table
 
 
+def whole_shards(folder: Path, names: Sequence[str]) -> list[str]:
+    """Those of the named shards of which both halves are there: a broken one was deleted, as its error said."""
+    return [name for name in names if all((folder / split / name).is_file() for split in SPLITS)]
+
+
 class NoteStore:
-    """The dataset in one folder; one writer. Opening it repairs whatever a killed writer left behind."""
+    """The dataset in one folder; one writer. Opening it repairs whatever a killed writer left behind.
+
+    A shard that somebody deleted counts no more (`num_lost`), nor does its other half: its units are to be done again.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         if not is_store(folder):
             create_store(folder)
-        self.names = listed_shards(folder, "train")
         check_columns(folder)
+        listed = listed_shards(folder, "train")
+        for path in [folder / split / EMPTY for split in SPLITS]:
+            if not path.exists():
+                write_table(SCHEMA.empty_table(), path)
+        self.names = whole_shards(folder, listed)
+        self.num_lost = len(listed) - len(self.names)
         self.repair()
         self.num_rows: int = sum(read_table(folder / s / name).num_rows for s in SPLITS for name in self.names)
 
     def repair(self) -> None:
         """Make both splits list the shards of `train/state.json`; remove other shards and half-written files."""
-        write_json(state_of(self.names), self.folder / "rejected" / "state.json")
+        for split in reversed(SPLITS if self.num_lost else ("rejected",)):
+            write_json(state_of(self.names), self.folder / split / "state.json")
         stamp_card(self.folder, fingerprint_of(self.names))
         staging = self.folder / STAGING
         staging.mkdir(exist_ok=True)
@@ -321,14 +337,15 @@ def merge_small(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
 
 
 def check_columns(folder: Path) -> None:
-    """Raise DatasetError when the dataset was made with other columns than this version writes."""
-    path = folder / "train" / "dataset_info.json"
-    try:
-        columns = list(json.loads(path.read_text(encoding="utf-8"))["features"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DatasetError(f"{path} is broken ({error})", f"delete {folder} and run augment again") from None
-    if columns != SCHEMA.names:
-        raise DatasetError(f"{folder} was written with other columns", "delete it, or use --set out=FOLDER")
+    """Raise DatasetError when a split is missing or was made with other columns than this version writes."""
+    for split in SPLITS:
+        path = folder / split / "dataset_info.json"
+        try:
+            columns = list(json.loads(path.read_text(encoding="utf-8"))["features"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DatasetError(f"{path} is broken ({error})", f"delete {folder} and run augment again") from None
+        if columns != SCHEMA.names:
+            raise DatasetError(f"{folder} was written with other columns", "delete it, or use --set out=FOLDER")
 
 
 def create_store(folder: Path) -> None:

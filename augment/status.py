@@ -1,7 +1,6 @@
 """Tells how far a run is, from its files alone: while it runs, after it, and after it was killed."""
 
 import fcntl
-import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +10,9 @@ from rich.console import Console
 from rich.table import Table
 
 from augment.errors import DatasetError
-from augment.progress import PROGRESS
+from augment.progress import read_progress
 from augment.shards import is_store
-from augment.yields import Yield, sum_all, sum_dataset, sum_staged
+from augment.yields import Yield, sum_all, sum_dataset, sum_staged, yield_table
 
 LOCK = ".augment.lock"
 
@@ -25,7 +24,7 @@ class Status:
     out: Path
     is_running: bool
     progress: dict[str, Any]
-    notes: Yield
+    strategies: dict[str, Yield]
     staged: Yield
 
 
@@ -34,10 +33,9 @@ def read_status(out: Path) -> Status:
     is_running = is_locked(out / LOCK)
     if not is_running and not is_store(out / "notes"):
         raise DatasetError(f"{out} holds no run", "give the `out` folder of a pipeline that `augment run` has started")
-    path = out / PROGRESS
-    progress = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    progress = read_progress(out)
     staged = sum_all(sum_staged(out / "notes"))
-    return Status(out, is_running, progress, sum_all(sum_dataset(out / "notes")), staged)
+    return Status(out, is_running, progress, sum_dataset(out / "notes"), staged)
 
 
 def is_locked(path: Path) -> bool:
@@ -59,6 +57,8 @@ def print_status(status: Status, console: Console) -> None:
     for name, value in [*list_progress(status), *list_notes(status)]:
         table.add_row(name, value)
     console.print(table)
+    if status.strategies:
+        console.print(yield_table(status.strategies))
 
 
 def describe_state(status: Status) -> str:
@@ -92,7 +92,7 @@ def list_progress(status: Status) -> list[tuple[str, str]]:
 
 def list_notes(status: Status) -> list[tuple[str, str]]:
     """Notes and tokens in the dataset, and what is staged for it."""
-    notes, staged = status.notes, status.staged
+    notes, staged = sum_all(status.strategies), status.staged
     rows = [("notes kept", f"{notes.kept:,}"), ("notes rejected", f"{notes.rejected:,}")]
     rows += [(f"  {reason}", f"{number:,}") for reason, number in notes.reasons.most_common()]
     if staged.units:

@@ -1,6 +1,5 @@
 """Prints what a run of `augment` will do or did."""
 
-import json
 from collections import Counter
 from dataclasses import dataclass
 
@@ -12,9 +11,9 @@ from augment.documents import TABLE
 from augment.generate import Outcome
 from augment.plan import PROMPT_TOKENS, Census, Plan, find_tokenizer, iterate_units, match_finished
 from augment.prices import Prices
-from augment.progress import PROGRESS
+from augment.progress import read_progress
 from augment.shards import finished_units
-from augment.yields import Yield, sum_all, sum_dataset
+from augment.yields import Yield, sum_all, sum_dataset, yield_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +84,7 @@ def describe_estimate(plan: Plan, estimate: Estimate) -> list[str]:
     prompt, completion = estimate.prompt_tokens, estimate.completion_tokens
     bound = "about" if estimate.is_measured else "at most"
     lines = [f"to read: {bound} {prompt:,.0f} tokens, to write: {bound} {completion:,.0f} tokens"]
-    last = plan.out / PROGRESS
-    tally = json.loads(last.read_text(encoding="utf-8")) if last.is_file() else {}
+    tally = read_progress(plan.out)
     if speed := tally.get("completion_tokens", 0) / max(tally.get("seconds", 0), 1e-9):
         lines.append(f"time: {completion / speed / 60:.1f} minutes at the last run's {speed:.0f} tokens/s")
     else:
@@ -105,6 +103,8 @@ def print_outcome(outcome: Outcome, console: Console) -> None:
     if number := outcome.census.num_unreadable:
         line = f"{number} files or rows could not be read and were left out: {outcome.folder.with_name(TABLE)}"
         console.print(line, markup=False, soft_wrap=True)
+    if outcome.num_lost:
+        console.print(f"{outcome.num_lost} shards were missing: their units were to be done again")
     if outcome.finished_before:
         console.print(f"{outcome.finished_before} units were finished before and are kept")
     if outcome.superseded:
@@ -118,12 +118,7 @@ def print_outcome(outcome: Outcome, console: Console) -> None:
 
 def print_yields(yields: dict[str, Yield], console: Console) -> None:
     """By strategy: notes kept and rejected, and what a kept note took to write; by reason what was rejected."""
-    table = Table("strategy", "units", "notes kept", "rejected", "kept", "tokens per kept note")
-    for name, y in yields.items():
-        share = y.kept / max(y.kept + y.rejected, 1)
-        tokens = f"{y.completion_tokens / y.kept:.0f}" if y.kept else "-"
-        table.add_row(name, f"{y.units}", f"{y.kept}", f"{y.rejected}", f"{share:.0%}", tokens)
-    console.print(table)
+    console.print(yield_table(yields))
     total = sum_all(yields)
     table = Table("rejected", "notes")
     for reason, number in [*total.reasons.most_common(), ("superseded", total.superseded)]:

@@ -5,17 +5,13 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
-from jinja2 import StrictUndefined
 from jinja2 import Template as Compiled
 from jinja2 import TemplateError as JinjaError
-from jinja2.exceptions import SecurityError
-from jinja2.runtime import Context, Macro
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from augment.errors import TemplateError
 from augment.records import Message, content_id
+from augment.sandbox import PromptEnvironment
 
 # What a hostile or mistaken template can raise; SecurityError is a JinjaError.
 FAILURES = (
@@ -30,34 +26,7 @@ FAILURES = (
 )
 
 
-# What a prompt may do with its text; others could make a gigabyte out of ten characters.
-FILTERS = frozenset(
-    "capitalize count default first int join last length list lower replace reverse title trim truncate upper".split()
-)
 TURN = re.compile(r"^<<(system|user|assistant)>>$\n?", re.MULTILINE)
-
-
-class PromptEnvironment(ImmutableSandboxedEnvironment):
-    """Jinja2 for prompts: texts and numbers, loops, conditions and a few filters. No methods, no functions, and no
-    operator that multiplies text or takes powers, so that a line cannot eat the memory.
-    """
-
-    intercepted_binops = frozenset({"*", "**", "%"})
-
-    def __init__(self) -> None:
-        super().__init__(undefined=StrictUndefined, autoescape=False)
-        self.globals.clear()
-        self.filters = {name: self.filters[name] for name in FILTERS}
-
-    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        """Only numbers are multiplied."""
-        if operator == "**" or not (isinstance(left, int) and isinstance(right, int)):
-            raise SecurityError(f"the operator {operator} is not for prompts")
-        return super().call_binop(context, operator, left, right)
-
-    def is_safe_callable(self, obj: Any) -> bool:
-        """Only the template's own macros."""
-        return isinstance(obj, Macro)
 
 
 @dataclass(frozen=True)
@@ -82,7 +51,8 @@ class Template:
         Raises TemplateError for a missing variable, a syntax error or a forbidden attribute.
         """
         try:
-            turns = compile_turns(self.source)
+            environment, turns = compile_turns(self.source)
+            environment.steps = 0
             return [Message(role, t if isinstance(t, str) else t.render(**variables).strip()) for role, t in turns]
         except FAILURES as error:
             line = getattr(error, "lineno", None)
@@ -92,8 +62,9 @@ class Template:
 
 
 @lru_cache(maxsize=256)
-def compile_turns(source: str) -> list[tuple[str, Compiled | str]]:
-    """Role and compiled text of each turn, plain text where nothing is filled in.
+def compile_turns(source: str) -> tuple[PromptEnvironment, list[tuple[str, Compiled | str]]]:
+    """The environment, which counts what a render takes; of each turn the role and the compiled text, plain text where
+    nothing is filled in.
 
     Compiling takes ten times as long as rendering: once per source.
     """
@@ -101,7 +72,8 @@ def compile_turns(source: str) -> list[tuple[str, Compiled | str]]:
     first, *others = TURN.split(source)
     parts = [("user", first)] if first.strip() else []
     parts += zip(others[::2], others[1::2], strict=True)
-    return [(role, environment.from_string(text) if "{" in text else text.strip()) for role, text in parts]
+    turns = [(role, environment.from_string(text) if "{" in text else text.strip()) for role, text in parts]
+    return environment, turns
 
 
 def load_template(name: str, folder: Path | None = None, package: str = "prompts") -> Template:

@@ -1,13 +1,15 @@
 """Keeps the units that are to be done in a file, a line per chunk, so that a plan of any length takes no memory.
 
-The file lives beside the notes while a run needs it: actors on any machine that sees the output folder read their
-blocks from it. JSON, for what another process wrote there must never be able to run.
+Where a filter asks for whole documents, each stands in a line of its own before its chunks. The file lives beside the
+notes while a run needs it: actors on any machine that sees the output folder read their blocks from it. JSON, for what
+another process wrote there must never be able to run.
 """
 
 import json
 from array import array
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -37,14 +39,25 @@ class Todo:
         self.stream: Any = path.open("wb")
         self.offsets, self.starts = array("q"), array("q")
         self.num_units = 0
+        self.document_text, self.document_offset = "", 0
 
     def add(self, units: list[Unit]) -> None:
         """Append the units of one chunk."""
+        chunk = asdict(units[0].chunk) | {"document_text": self.add_document(units[0].chunk.document_text)}
         self.offsets.append(self.stream.tell())
         self.starts.append(self.num_units)
-        line = [asdict(units[0].chunk), [(unit.id, unit.strategy, unit.round) for unit in units]]
+        line = [chunk, [(unit.id, unit.strategy, unit.round) for unit in units]]
         self.stream.write(json.dumps(line).encode() + b"\n")
         self.num_units += len(units)
+
+    def add_document(self, text: str) -> int:
+        """Where the text of a whole document stands in the file, written when that is another one; -1 for ""."""
+        if not text:
+            return -1
+        if text is not self.document_text:
+            self.document_text, self.document_offset = text, self.stream.tell()
+            self.stream.write(json.dumps(text).encode() + b"\n")
+        return self.document_offset
 
     def close(self) -> None:
         """Flush what was added, so that others can read it."""
@@ -64,15 +77,25 @@ class Todo:
 
 def read_block(path: Path, block: Block) -> list[Unit]:
     """The units of one block, in the order of the plan."""
-    with path.open("rb") as stream:
-        stream.seek(block.offset)
-        return list(islice(read_units(stream), block.skip, block.skip + block.count))
+    with path.open("rb") as lines, path.open("rb") as documents:
+        lines.seek(block.offset)
+        return list(islice(read_units(lines, documents), block.skip, block.skip + block.count))
 
 
-def read_units(lines: Any) -> Iterator[Unit]:
-    """The units of each line; those of one line share their chunk."""
-    for line in lines:
-        fields, units = json.loads(line)
-        chunk = Chunk(**fields)
+def read_units(lines: Any, documents: Any) -> Iterator[Unit]:
+    """The units of each line; those of one line share their chunk. `documents` is the same file, for their texts."""
+
+    @cache
+    def read_document(offset: int) -> str:
+        if offset < 0:
+            return ""
+        documents.seek(offset)
+        return str(json.loads(documents.readline()))
+
+    for line in map(json.loads, lines):
+        if isinstance(line, str):  # a document's text
+            continue
+        fields, units = line
+        chunk = Chunk(**fields | {"document_text": read_document(fields["document_text"])})
         for unit_id, strategy, turn in units:
             yield Unit(unit_id, chunk, strategy, turn)

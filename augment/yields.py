@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from rich.table import Table
 
 from augment.shards import SPLITS, STAGING, SUPERSEDED, is_store, listed_shards, read_table, staged_pieces
 
@@ -38,6 +39,16 @@ class Yield:
         self.completion_tokens += other.completion_tokens
         self.superseded += other.superseded
         self.reasons.update(other.reasons)
+
+
+def yield_table(yields: dict[str, Yield]) -> Table:
+    """By strategy: notes kept and rejected, and what a kept note took to write."""
+    table = Table("strategy", "units", "notes kept", "rejected", "kept", "tokens per kept note")
+    for name, y in yields.items():
+        share = y.kept / max(y.kept + y.rejected, 1)
+        tokens = f"{y.completion_tokens / y.kept:.0f}" if y.kept else "-"
+        table.add_row(name, f"{y.units}", f"{y.kept}", f"{y.rejected}", f"{share:.0%}", tokens)
+    return table
 
 
 def sum_dataset(folder: Path) -> dict[str, Yield]:

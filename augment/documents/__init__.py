@@ -11,6 +11,7 @@ from augment.documents.hub import read_dataset
 from augment.documents.settings import Columns, Documents, HubDataset
 from augment.documents.tables import read_csv, read_jsonl, read_parquet
 from augment.documents.text import read_text
+from augment.documents.unique import SeenIds
 from augment.documents.unreadable import TABLE, UnreadableTable
 from augment.errors import DocumentError
 from augment.records import Document
@@ -43,14 +44,15 @@ def read_documents(options: Documents, base: Path) -> tuple[list[Document], list
     return [d for d in found if isinstance(d, Document)], [u for u in found if isinstance(u, Unreadable)]
 
 
-def iterate_documents(options: Documents, base: Path) -> Iterator[Document | Unreadable]:
+def iterate_documents(options: Documents, base: Path, out: Path | None = None) -> Iterator[Document | Unreadable]:
     """Documents in order of their path, as they are read: no more than one, or one Arrow batch, is in memory.
 
-    What cannot be read comes as `Unreadable` in its place, or is raised as DocumentError with `on_unreadable: stop`.
-    Raises DocumentError when the source cannot be opened or, at its end, held no readable document.
+    What a run wrote to `out` is no document, wherever that folder lies. What cannot be read comes as `Unreadable` in
+    its place, or is raised as DocumentError with `on_unreadable: stop`. Raises DocumentError when the source cannot be
+    opened or, at its end, held no readable document.
     """
     num_documents, first = 0, None
-    for item in find_documents(options, base):
+    for item in refuse_repeated(find_documents(options, base, out), options):
         if isinstance(item, Unreadable):
             if options.on_unreadable == "stop":
                 raise item.error
@@ -64,12 +66,25 @@ def iterate_documents(options: Documents, base: Path) -> Iterator[Document | Unr
         raise DocumentError(f"no readable document in {options.path}{why}", first.todo if first else "add documents")
 
 
-def find_documents(options: Documents, base: Path) -> Iterator[Document | Unreadable]:
+def refuse_repeated(found: Iterator[Document | Unreadable], options: Documents) -> Iterator[Document | Unreadable]:
+    """The same, without documents whose `id` column says what an earlier one said: their notes could not be told
+    apart. Ids that are made here never repeat.
+    """
+    seen = SeenIds() if options.columns.id else None
+    for item in found:
+        if seen is None or isinstance(item, Unreadable) or seen.add(item.id):
+            yield item
+        else:
+            reason = f"has the id {item.id!r:.80} a second time"
+            yield Unreadable(item.source, f"{item.id} (repeated)", reason, "give every row an id of its own")
+
+
+def find_documents(options: Documents, base: Path, out: Path | None) -> Iterator[Document | Unreadable]:
     """Everything that the source holds."""
     if options.dataset is not None:
         yield from read_dataset(options, options.dataset, base)
         return
-    for item in find_files(options.path, options.include, base):
+    for item in find_files(options.path, options.include, base, out):
         if isinstance(item, Unreadable):
             yield item
         else:

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from itertools import islice
 
 from augment.errors import DocumentError
 from augment.headings import MAX_NAME, find_title
@@ -9,6 +10,7 @@ from augment.records import Document
 
 MIN_WORDS = 5
 MIN_LETTERS = 20  # for writing without spaces between its words
+WORD = re.compile(r"[^\W_]+")  # rules, bullets and characters of no width are no words
 SURROGATE = re.compile("[\ud800-\udfff]")
 UNWRITABLE = re.compile("[\0\ud800-\udfff]")
 LEAVE_OUT = "remove it, or leave it out with augment.documents.include"
@@ -50,7 +52,8 @@ def make_document(document_id: str, title: str, source: str, text: str, fallback
     """
     check_text(document_id, "has a name that ")
     check_text(text)
-    if len(words := text.split(maxsplit=MIN_WORDS)) < MIN_WORDS and sum(map(len, words)) < MIN_LETTERS:
+    words = [match[0] for match in islice(WORD.finditer(text), MIN_WORDS)]
+    if len(words) < MIN_WORDS and sum(map(len, words)) < MIN_LETTERS:
         raise CannotReadError(f"has {len(words)} words", f"write at least {MIN_WORDS}, or {LEAVE_OUT}")
     title = " ".join(title.split()) or find_title(text) or fallback
     return Document(document_id, UNWRITABLE.sub("\ufffd", title)[:MAX_NAME], source, text)

@@ -86,24 +86,19 @@ class Root:
         return str(self.filesystem.unstrip_protocol(path)).partition("?")[0]
 
 
-def find_files(path: str, include: list[str], base: Path) -> Iterator[File | Unreadable]:
-    """The files that match any pattern of `include`, lazily; what cannot be listed is said.
+def find_files(path: str, include: list[str], base: Path, out: Path | None = None) -> Iterator[File | Unreadable]:
+    """The files that match any pattern of `include`, lazily, none below `out`; what cannot be listed is said.
 
     Raises DocumentError when there is nothing at `path` or nothing matches.
     """
     root = open_root(path, base)
-    if root.filesystem.isfile(root.path):
+    if kind_of_root(root, is_folder=bool(root.pattern) or path.endswith("/")) == FILE:
         yield File(
             PurePosixPath(root.path.partition("?")[0]).name, root.source_of(root.path), root.path, root.filesystem
         )
         return
-    if not root.filesystem.isdir(root.path):
-        raise DocumentError(
-            f"no folder or file {root.source_of(root.path)}",
-            "set augment.documents.path, relative to the pipeline file",
-        )
     empty = True
-    for item in match_entries(root, include):
+    for item in match_entries(root, include, place_in(root, out)):
         empty = False
         yield item
     if empty:
@@ -111,6 +106,38 @@ def find_files(path: str, include: list[str], base: Path) -> Iterator[File | Unr
         raise DocumentError(
             f"no file in {root.source_of(root.path)} matches {patterns}", "add documents or change include"
         )
+
+
+def kind_of_root(root: Root, is_folder: bool) -> str:
+    """Whether the source is a file or a folder; `is_folder` says how it is written: on the web all that answers is one.
+
+    Raises DocumentError when there is nothing, or the other end does not answer.
+    """
+    source = root.source_of(root.path)
+    try:
+        if not is_folder and root.filesystem.isfile(root.path):
+            return FILE
+        if root.filesystem.isdir(root.path):
+            return FOLDER
+    except FILE_ERRORS as error:
+        todo = "check augment.documents.path and the connection"
+        raise DocumentError(f"{source} cannot be reached ({error})"[:300], todo) from None
+    raise DocumentError(f"no folder or file {source}", "set augment.documents.path, relative to the pipeline file")
+
+
+def place_in(root: Root, out: Path | None) -> str:
+    """The path at which a walk from the root comes to `out`, "" when it does not. Raises DocumentError when the root is
+    that very folder: notes would become documents.
+    """
+    if out is None or not root.is_local:
+        return ""
+    home, target = os.path.realpath(root.path), os.path.realpath(out)
+    if home == target:
+        raise DocumentError(
+            f"{root.path} is the folder of the documents and of the output", "set out to another folder"
+        )
+    inside = os.path.commonpath([home, target]) == home
+    return os.path.join(root.path, os.path.relpath(target, home)) if inside else ""
 
 
 def open_root(path: str, base: Path) -> Root:
@@ -145,16 +172,16 @@ def split_pattern(path: str) -> tuple[str, str]:
     if first is None:
         return path, ""
     try:
-        return "/".join([*parts[:first], ""]) + chained + outer, check_pattern("/".join(parts[first:]))
+        return ("/".join([*parts[:first], ""]) or "./") + chained + outer, check_pattern("/".join(parts[first:]))
     except ValueError as error:
         raise DocumentError(f"augment.documents.path {path} is wrong ({error})", "change it") from None
 
 
-def match_entries(root: Root, include: list[str]) -> Iterator[File | Unreadable]:
-    """The files of a folder whose path below it matches."""
+def match_entries(root: Root, include: list[str], out: str) -> Iterator[File | Unreadable]:
+    """The files of a folder whose path below it matches, and is not below `out`."""
     patterns = [re.compile(glob_translate(pattern)) for pattern in include]
     narrow = re.compile(glob_translate(root.pattern or "**"))
-    for path, kind in walk(root):
+    for path, kind in walk(root, out):
         name = path[len(root.path) :].lstrip("/")
         if not (narrow.match(name) and any(pattern.match(name) for pattern in patterns)):
             continue
@@ -177,8 +204,8 @@ def check_kind(file: File, kind: str) -> File:
     return file
 
 
-def walk(root: Root) -> Iterator[Entry]:
-    """Every entry below the root that is no folder, and folders that cannot be listed, sorted by path.
+def walk(root: Root, out: str = "") -> Iterator[Entry]:
+    """Every entry below the root that is no folder, and folders that cannot be listed, sorted by path, without `out`.
 
     Holds the names of the folders on the way down, no more; no recursion, so no depth is too deep.
     """
@@ -186,6 +213,8 @@ def walk(root: Root) -> Iterator[Entry]:
     waiting = sorted(list_folder(root.path), reverse=True)
     while waiting:
         path, kind = waiting.pop()
+        if path == out:
+            continue
         try:
             if kind == FOLDER:
                 waiting += sorted(list_folder(path), reverse=True)

@@ -1,7 +1,7 @@
 """What every engine promises, and the settings of those that ship."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Protocol
 from urllib.parse import urlsplit
@@ -71,7 +71,8 @@ class OpenaiEngine(EngineOptions):
     """An endpoint that speaks OpenAI's chat completions. `api_key_env` names the environment variable with the key.
 
     `tokenizer` is a folder or tokenizer.json that counts a chunk's tokens (without one they are words); `options` are
-    added to each request's body; `limit_name` is what the endpoint calls the limit of a reply's length.
+    added to each request's body; `limit_name` is what the endpoint calls the limit of a reply's length. `token_ids`
+    says that it can give the answer's tokens by id, as vLLM's server does: `self_study` keeps them for distillation.
     """
 
     kind: Literal["openai"] = "openai"
@@ -87,6 +88,7 @@ class OpenaiEngine(EngineOptions):
     max_backoff_sec: float = Field(default=60, ge=0)
     stop_after_failures: int = Field(default=20, ge=1)
     limit_name: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    token_ids: bool = False
     options: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -108,6 +110,9 @@ class EchoEngine(EngineOptions):
 
 AnyEngineSettings = VllmEngine | OpenaiEngine | EchoEngine
 EngineSettings = Annotated[AnyEngineSettings, Field(discriminator="kind")]
+SECRET = re.compile(
+    r"api.?key|authorization|bearer|(hf|access|auth).?token|secret|passw|credential|cookie|headers?$", re.IGNORECASE
+)
 ENV_NAME = re.compile(r"[A-Z_][A-Z0-9_]*")
 
 
@@ -124,6 +129,7 @@ class EngineKind:
 
 def check_engine(settings: AnyEngineSettings) -> None:
     """Raise ConfigError for settings that contradict each other, or hold a secret; the message does not show it."""
+    check_options(getattr(settings, "options", {}), "augment.engine.options")
     if isinstance(settings, OpenaiEngine):
         check_endpoint(settings)
     if isinstance(settings, VllmEngine) and 0 < settings.gpus_per_actor < settings.tensor_parallel:
@@ -132,6 +138,16 @@ def check_engine(settings: AnyEngineSettings) -> None:
         raise ConfigError(what, f"set augment.engine.gpus_per_actor={settings.tensor_parallel}")
     if isinstance(settings, EchoEngine) and settings.max_deaths is not None and not settings.deaths_file:
         raise ConfigError("augment.engine.max_deaths counts nothing", "set augment.engine.deaths_file=FILE")
+
+
+def check_options(options: Mapping[str, Any], where: str) -> None:
+    """Raise ConfigError for an option that is a secret by its name: options are saved beside the output."""
+    for name, value in options.items():
+        if isinstance(value, Mapping):
+            check_options(value, f"{where}.{name}")
+        if SECRET.search(f"{name}") and isinstance(value, str | Mapping):
+            todo = "leave it out and export it (OPENAI_API_KEY, HF_TOKEN)"
+            raise ConfigError(f"{where}.{name} would be saved in the output folder", todo)
 
 
 def check_endpoint(settings: OpenaiEngine) -> None:

@@ -3,11 +3,12 @@
 import asyncio
 import os
 import random
+import time
 from collections.abc import Sequence
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, Field, ValidationError
-
+from augment.engines.answer import TryAgain, read_answer
 from augment.engines.base import OpenaiEngine, Sampling
 from augment.engines.concurrency import Concurrency
 from augment.errors import RequestError, StoppedError
@@ -17,37 +18,10 @@ if TYPE_CHECKING:
     from openai import APIStatusError, AsyncOpenAI
 
 MAX_REPLY_BYTES = 16 * 2**20
-MAX_TOKENS = 2**31
 FIRST_BACKOFF_SEC = 0.5
 OVERLOADED = {408, 429, 503, 504, 529}
 TRIED_AGAIN = {*OVERLOADED, 409, 425}  # and 500 to 599
 CHECK_URL = "check augment.engine.base_url (most end in /v1) and augment.engine.model"
-
-
-class Answer(BaseModel):
-    """The part of a chat completion that is read; an endpoint may send anything."""
-
-    class Usage(BaseModel):
-        prompt_tokens: int = Field(default=0, ge=0, le=MAX_TOKENS)
-        completion_tokens: int = Field(default=0, ge=0, le=MAX_TOKENS)
-
-    class Choice(BaseModel):
-        class Said(BaseModel):
-            content: str | None = None
-
-        message: Said
-        finish_reason: str | None = Field(default=None, max_length=40)
-
-    choices: list[Choice] = Field(min_length=1)
-    usage: Usage | None = None
-
-
-class TryAgain(Exception):
-    """One try of a request failed in a way that another may not. `wait_sec` is the endpoint's own wish."""
-
-    def __init__(self, reason: str, overloaded: bool = False, wait_sec: float | None = None) -> None:
-        self.reason, self.overloaded, self.wait_sec = reason, overloaded, wait_sec
-        super().__init__(reason)
 
 
 class Openai:
@@ -102,7 +76,7 @@ class Openai:
             if self.stopped:  # while this one waited
                 raise self.stopped
             try:
-                reply = read_answer(await self.send(self.start(), messages, sampling))
+                reply = read_answer(await self.send(self.start(), messages, sampling), self.wants_tokens(sampling))
             except StoppedError as error:
                 self.stopped = error
                 raise
@@ -130,14 +104,21 @@ class Openai:
         except (APIConnectionError, HTTPError) as error:  # the second while the body comes
             raise TryAgain(f"the connection failed ({self.quote(str(error.__cause__ or error))})") from None
 
+    def wants_tokens(self, sampling: Sampling) -> bool:
+        """Whether the answer's tokens are asked for, which only some endpoints can give."""
+        return self.settings.token_ids and sampling.top_logprobs > 0
+
     def request(self, messages: Sequence[Message], sampling: Sampling) -> dict[str, Any]:
         """Arguments of the call; the user's `options` are added to its body."""
+        extra: dict[str, Any] = {self.settings.limit_name: sampling.max_tokens}
+        if self.wants_tokens(sampling):
+            extra |= {"logprobs": True, "top_logprobs": sampling.top_logprobs, "return_tokens_as_token_ids": True}
         return {
             "model": self.settings.model,
             "messages": [{"role": m.role, "content": m.content} for m in messages],
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
-            "extra_body": {self.settings.limit_name: sampling.max_tokens} | self.settings.options,
+            "extra_body": extra | self.settings.options,
         }
 
     def judge(self, error: "APIStatusError") -> Exception:
@@ -194,28 +175,19 @@ async def fetch_body(client: "AsyncOpenAI", request: dict[str, Any]) -> bytes:
     return bytes(body)
 
 
-def read_answer(body: bytes) -> Reply:
-    """The reply in a chat completion; raises TryAgain when it is none."""
-    try:
-        answer = Answer.model_validate_json(body)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        kind = "HTML" if body.lstrip()[:1] == b"<" else "no chat completion"
-        raise TryAgain(f"the reply is {kind}: {where} {first['msg']}".replace("  ", " ")) from None
-    choice, usage = answer.choices[0], answer.usage or Answer.Usage()
-    return Reply(
-        (choice.message.content or "").strip(),
-        choice.finish_reason or "none",
-        usage.prompt_tokens,
-        usage.completion_tokens,
-    )
-
-
 def read_retry_after(error: "APIStatusError") -> float | None:
-    """Seconds that the endpoint asks to wait; None when it does not say, or says it as no number."""
+    """Seconds that the endpoint asks to wait, as a number or a date (RFC 9110); None when it does not say."""
+    said = error.response.headers.get("retry-after", "")
     try:
-        wait = float(error.response.headers.get("retry-after", ""))
+        wait = float(said)
     except ValueError:
-        return None
+        wait = seconds_until(said)
     return wait if 0 <= wait < float("inf") else None
+
+
+def seconds_until(date: str) -> float:
+    """Seconds from now to an HTTP date, 0 when it is past; -1 for what is no date."""
+    try:
+        return max(0.0, parsedate_to_datetime(date).timestamp() - time.time())
+    except (ValueError, OverflowError):
+        return -1.0

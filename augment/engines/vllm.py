@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from augment.engines.base import Sampling, VllmEngine
-from augment.errors import DeadEngineError, EngineError, RequestError
+from augment.engines.failures import explain_start, own_log
+from augment.errors import DeadEngineError, EngineError, RequestError, StoppedError
 from augment.models import ModelFolder
 from augment.records import Message, Reply
 
@@ -34,18 +35,38 @@ class Vllm:
         self.settings, self.model, self.seed = settings, model, seed
         self.tokenizer: Any = AutoTokenizer.from_pretrained(str(model.path))
         self.llm: AsyncLLM | None = None
+        self.failed: StoppedError | None = None
 
     def start(self) -> "AsyncLLM":
-        """The running engine, started when it is not."""
+        """The running engine, started when it is not. Raises StoppedError, now and ever after, when it does not start:
+        no unit is to blame for that.
+        """
+        if self.failed:
+            raise self.failed
         if self.llm is None:
-            from vllm.engine.arg_utils import AsyncEngineArgs
-            from vllm.usage.usage_lib import UsageContext
-            from vllm.v1.engine.async_llm import AsyncLLM
-
-            # The batch sizes of offline inference: those of a server are an eighth on a big GPU, half on a CPU.
-            arguments = AsyncEngineArgs(**self.engine_arguments())
-            self.llm = AsyncLLM.from_engine_args(arguments, usage_context=UsageContext.LLM_CLASS)
+            try:
+                self.check_template()
+                self.llm = self.make_engine()
+            except Exception as error:  # vLLM raises whatever its parts raise
+                self.failed = explain_start(error, own_log())
+                raise self.failed from error
         return self.llm
+
+    def check_template(self) -> None:
+        """Raise StoppedError for a base model, which knows no turns of a conversation."""
+        if not self.tokenizer.chat_template:
+            todo = "use an instruction-tuned model, or put a chat_template.jinja into its folder"
+            raise StoppedError(f"the model {self.model.name} has no chat template", todo)
+
+    def make_engine(self) -> "AsyncLLM":
+        """A new engine of vLLM."""
+        from vllm.engine.arg_utils import AsyncEngineArgs
+        from vllm.usage.usage_lib import UsageContext
+        from vllm.v1.engine.async_llm import AsyncLLM
+
+        # The batch sizes of offline inference: those of a server are an eighth on a big GPU, half on a CPU.
+        arguments = AsyncEngineArgs(**self.engine_arguments())
+        return AsyncLLM.from_engine_args(arguments, usage_context=UsageContext.LLM_CLASS)
 
     def engine_arguments(self) -> dict[str, Any]:
         """Arguments of vLLM; the user's `options` come last and win."""
@@ -78,6 +99,7 @@ class Vllm:
         from vllm.sampling_params import RequestOutputKind, SamplingParams
         from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
 
+        llm = self.start()
         ids = self.encode(messages)
         room = self.settings.max_model_len - len(ids)
         # An oversized request would end the engine: it never gets there.
@@ -97,7 +119,7 @@ class Vllm:
         )
         final = None
         try:
-            async for output in self.start().generate({"prompt_token_ids": ids}, params, uuid.uuid4().hex):
+            async for output in llm.generate({"prompt_token_ids": ids}, params, uuid.uuid4().hex):
                 final = output
         except EngineDeadError:
             raise DeadEngineError("the vLLM engine died", "run again with fewer or shorter chunks") from None

@@ -1,7 +1,8 @@
 """Exports the kept notes of a dataset to a file, or to a folder of splits; nothing is half-written."""
 
 import os
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -25,8 +26,7 @@ OTHER_FILES = {".json", ".csv", ".tsv", ".txt", ".arrow", ".gz", ".zst", ".yaml"
 def export_file(folder: Path, examples: Examples, to: Path) -> dict[str, int]:
     """Write all kept notes to one .jsonl or .parquet file; returns its name and number of rows."""
     check_target(to)
-    to.parent.mkdir(parents=True, exist_ok=True)
-    with replace_file(to) as staging:
+    with parents_of(to), replace_file(to) as staging:
         counts = write_splits(folder, examples, {to.name: staging}, to.suffix[1:], set())
         check_counts(folder, counts)
     return counts
@@ -51,9 +51,23 @@ def export_folder(
         for name in names:
             flush(staging / name)
 
-    to.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(to, fill)
+    with parents_of(to):
+        write_whole(to, fill)
     return counts
+
+
+@contextmanager
+def parents_of(to: Path) -> Iterator[None]:
+    """Make the folders above a path; those that were missing go again when the block fails."""
+    missing = [folder for folder in to.parents if not folder.exists()]
+    to.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        for folder in missing:
+            with suppress(OSError):
+                folder.rmdir()
+        raise
 
 
 def write_splits(

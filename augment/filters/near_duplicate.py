@@ -6,7 +6,9 @@ from collections.abc import Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from augment.shards import Row, read_rows
 
@@ -57,6 +59,15 @@ class NearDuplicates:
             if row["document_id"] in documents:
                 self.add(row)
 
+    def name_exact(self, table: pa.Table, reason: str) -> pa.Table:
+        """The table with the id of what each exact duplicate (`reason`) repeats, "" where that is forgotten."""
+        found = {}
+        for i in np.flatnonzero(pc.equal(table["reason"], reason).to_numpy()).tolist():
+            known, text = self.documents.get(table["document_id"][i].as_py()), table["text"][i].as_py()
+            similarity, note_id = known.find_nearest(sign(text), numbers_of(text)) if known else (0.0, "")
+            found[i] = (similarity if note_id else 1.0, note_id)
+        return reject_near(table, found, reason) if found else table
+
     def judge(self, table: pa.Table) -> pa.Table:
         """The same rows, those kept ones rejected that nearly repeat an earlier one, with its id and similarity.
 
@@ -73,7 +84,7 @@ class NearDuplicates:
         """Similarity and note_id of the note that this one repeats; None, and it is remembered, when there is none."""
         document = self.documents.setdefault(row["document_id"], Known(self.max_similarity))
         self.documents.move_to_end(row["document_id"])
-        signature, numbers = sign(row["text"]), frozenset(NUMBER.findall(row["text"]))
+        signature, numbers = sign(row["text"]), numbers_of(row["text"])
         similarity, note_id = document.find_nearest(signature, numbers)
         if similarity >= self.max_similarity:
             return similarity, note_id
@@ -87,6 +98,11 @@ class NearDuplicates:
         while self.num_notes > self.max_notes and len(self.documents) > 1:
             _, oldest = self.documents.popitem(last=False)
             self.num_notes -= len(oldest.notes)
+
+
+def numbers_of(text: str) -> frozenset[str]:
+    """The numbers in digits that a text has."""
+    return frozenset(NUMBER.findall(text))
 
 
 def sign(text: str) -> "RMinHash":
@@ -104,13 +120,13 @@ def sign(text: str) -> "RMinHash":
     return signature
 
 
-def reject_near(table: pa.Table, found: dict[int, tuple[float, str]]) -> pa.Table:
+def reject_near(table: pa.Table, found: dict[int, tuple[float, str]], reason: str = NAME) -> pa.Table:
     """The table with these rows rejected: number of the row to similarity and note_id of what it repeats."""
     columns: dict[str, list[Any]] = {
         c: table[c].to_pylist() for c in ("verdict", "reason", "similarity", "nearest_note")
     }
     for i, (similarity, note_id) in found.items():
-        for column, value in zip(columns.values(), ("rejected", NAME, similarity, note_id), strict=True):
+        for column, value in zip(columns.values(), ("rejected", reason, similarity, note_id), strict=True):
             column[i] = value
     for name, values in columns.items():
         place = table.schema.get_field_index(name)

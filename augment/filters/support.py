@@ -3,14 +3,11 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
-from augment.documents import Documents, iterate_documents
-from augment.errors import DocumentError
 from augment.filters.base import Filters
 from augment.filters.claims import Claim, plain, read_claims
 from augment.filters.language import find_language
-from augment.records import Chunk, Document, Note
+from augment.records import Chunk, Note
 
 NOUNS_HAVE_CAPITALS = {"de", "lb"}
 SMALL_WORDS = {"of", "the", "and", "for", "de", "du", "la", "del", "von", "van"}
@@ -43,7 +40,7 @@ def unsupported(note: Note, chunk: Chunk, options: Filters) -> bool:
     sources = [read_source(f"{chunk.topic}\n{chunk.text}")]
     missing = find_missing(note.text, sources)
     if missing and options.support == "document":
-        return bool(find_missing(note.text, [*sources, read_document(chunk.source, chunk.document_id)]))
+        return bool(find_missing(note.text, [*sources, read_document(chunk.document_text)]))
     return bool(missing)
 
 
@@ -127,10 +124,6 @@ def read_source(text: str) -> Source:
 
 
 @lru_cache(maxsize=16)
-def read_document(source: str, document_id: str) -> Source:
-    """What a whole document says. Raises DocumentError when it is gone or cannot be read as it was."""
-    row = document_id.partition("#")[2]
-    for item in iterate_documents(Documents(path=source), Path()):
-        if isinstance(item, Document) and item.id.partition("#")[2] == row:
-            return read_source.__wrapped__(item.text)
-    raise DocumentError(f"{document_id} cannot be read again from {source}", "set augment.filters.support=chunk")
+def read_document(text: str) -> Source:
+    """What a whole document says."""
+    return read_source.__wrapped__(text)

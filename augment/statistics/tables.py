@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from augment.statistics.measure import Figures, Statistics
 
 Table = tuple[list[str], list[list[str]]]
-COUNT_HEADS = "strategy units notes kept yield faithful tokens-in tokens-out words".split()
+COUNT_HEADS = "strategy units notes kept yield faithful leaked tokens-in tokens-out words".split()
 DIVERSITY_HEADS = "strategy sample distinct-1 distinct-2 distinct-3 self-BLEU compression".split()
 
 
@@ -19,7 +19,8 @@ def count_cells(figures: Figures) -> list[str]:
     numbers = [figures.units, figures.notes, figures.kept]
     shares = [show(s and 100 * s, 1, " %") for s in (figures.yield_share, figures.faithful_share)]
     tokens = [figures.prompt_tokens, figures.completion_tokens]
-    return [*(f"{n:,}" for n in numbers), *shares, *(f"{n:,}" for n in tokens), show(figures.mean_words, 1)]
+    leaked = f"{figures.leaked:,}"
+    return [*(f"{n:,}" for n in numbers), *shares, leaked, *(f"{n:,}" for n in tokens), show(figures.mean_words, 1)]
 
 
 def reason_table(statistics: Statistics) -> Table:

@@ -1,4 +1,4 @@
-"""Every statement of the chunk on a line that makes sense on its own; each line is one note."""
+"""Every statement of the chunk on a line that makes sense on its own, one note each (propositions, 2312.06648)."""
 
 from collections.abc import AsyncIterator
 

@@ -1,4 +1,4 @@
-"""The chunk itself as a note: the baseline of plain continued training, and what trained cues quote."""
+"""The chunk itself as a note: the baseline of plain continued training (2312.05934), and what trained cues quote."""
 
 from collections.abc import AsyncIterator
 

@@ -176,8 +176,10 @@ def test_a_mistake_is_one_line_and_leaves_nothing(
 
 def test_nothing_kept_and_a_single_document_are_errors(tmp_path: Path, make_note: Make, write_notes: Write) -> None:
     write_notes(tmp_path / "none" / "notes", [make_note(1, reason="copy")])
-    assert "has no kept note" in export(tmp_path / "none", tmp_path / "a.jsonl", "chat").stderr
+    for to in ("a.jsonl", "new/deep/a.jsonl", "new/deep/folder"):
+        assert "has no kept note" in export(tmp_path / "none", tmp_path / to, "chat").stderr
     write_notes(tmp_path / "one" / "notes", [make_note(1)])
+    assert export(tmp_path / "one", tmp_path / "one" / "new" / "a.jsonl", "chat").exit_code == 0
     assert "needs two" in export(tmp_path / "one", tmp_path / "b", "chat", "--split-by", "document").stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["none", "one"]
     with pytest.raises(TemplateError):

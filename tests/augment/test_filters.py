@@ -11,6 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from augment.commit import Repeats
 from augment.config import AugmentFile
 from augment.engines.base import Sampling
 from augment.errors import ConfigError, EngineError
@@ -190,6 +191,18 @@ def test_a_note_that_nearly_repeats_another_of_its_document_names_it_and_how_nea
 def shingles_of(text: str) -> set[tuple[str, ...]]:
     words = text.split()
     return set(zip(words, words[1:], words[2:], strict=False))
+
+
+def test_an_exact_duplicate_names_the_note_that_it_repeats_even_in_the_same_shard(tmp_path: Path) -> None:
+    store = NoteStore(tmp_path / "notes")
+    text = "The town lies at the head of a shallow bay."
+    for off, names in ((["near_duplicate"], ["", ""]), ([], ["n0", "n0"])):
+        repeats = Repeats(store, Filters(off=off), set())
+        first = repeats.reject(table_of(text, "Quite another text about the salt meadows.", text.upper()))
+        second = repeats.reject(table_of(text.replace(".", "!"), first=3))
+        assert first["reason"].to_pylist() == ["", "", "duplicate"] and second["reason"].to_pylist() == ["duplicate"]
+        assert [first["nearest_note"][2].as_py(), second["nearest_note"][0].as_py()] == names
+        assert first["similarity"].to_pylist() == [0, 0, 0 if off else 1]
 
 
 def test_a_note_with_another_number_is_no_near_duplicate() -> None:

@@ -5,10 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from filelock import FileLock
 
 import augment
+from augment.pool import share_out, take_next
 from augment.shards import count_rows, read_rows
+from augment.todo import Block
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(augment.__file__).parent.parent)}
 PIPELINE = """\
@@ -56,6 +59,16 @@ def test_a_run_keeps_rejects_and_resumes(tmp_path: Path) -> None:
     rows = [r for s in ("train", "rejected") for r in read_rows(notes, s)]
     assert len(rows) == len(before) + 3
     assert {r["document_id"] for r in rows if r["note_id"] not in before} == {"Marrow.md"}
+
+
+@pytest.mark.parametrize("num_actors", [1, 2, 3, 7])
+def test_each_actor_gets_a_stretch_of_the_plan_and_helps_when_it_is_done(num_actors: int) -> None:
+    blocks = [Block(offset, 0, 1) for offset in range(20)]
+    shares = share_out(blocks, num_actors)
+    assert [block for share in shares for block in share] == blocks
+    first = [take_next(shares, 0) for _ in range(20)]  # one actor alone does all, its own first, others' from behind
+    assert first[: 20 // num_actors] == blocks[: 20 // num_actors] and take_next(shares, 0) is None
+    assert sorted(first, key=lambda block: block.offset) == blocks
 
 
 def test_a_second_writer_is_refused(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ import asyncio
 import time
 import traceback
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +30,14 @@ def key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
 
 
-def ask(server: FakeEndpoint, count: int = 1, **options: Any) -> list[Reply | BaseException]:
+def ask(
+    server: FakeEndpoint, count: int = 1, sampling: Sampling | None = None, **options: Any
+) -> list[Reply | BaseException]:
     """The replies to `count` requests at once, or their errors."""
 
     async def ask_all() -> Sequence[Reply | BaseException]:
         engine = Openai(OpenaiEngine(base_url=server.url, **(QUICK | options)))
-        calls = [engine.generate([Message("user", f"Question {i}")], Sampling()) for i in range(count)]
+        calls = [engine.generate([Message("user", f"Question {i}")], sampling or Sampling()) for i in range(count)]
         try:
             return await asyncio.gather(*calls, return_exceptions=True)
         finally:
@@ -57,11 +61,53 @@ def test_a_reply_carries_the_endpoints_own_counts_and_the_request_its_settings()
     assert "max_tokens" not in sent
 
 
+def logprobs_of(*tokens: tuple[str, float]) -> dict[str, Any]:
+    """What vLLM's server says of an answer's tokens: each with itself and a likelier one."""
+    content = [
+        {
+            "token": t,
+            "logprob": p,
+            "top_logprobs": [{"token": t, "logprob": p}, {"token": "token_id:9", "logprob": -0.1}],
+        }
+        for t, p in tokens
+    ]
+    message = {"role": "assistant", "content": "Pellick."}
+    return {"choices": [{"message": message, "finish_reason": "stop", "logprobs": {"content": content}}]}
+
+
+def ask_for_tokens(body: bytes, **options: Any) -> tuple[Reply | BaseException, FakeEndpoint]:
+    with FakeEndpoint(reply(body)) as server:
+        sampling = Sampling(top_logprobs=2)
+        return ask(server, sampling=sampling, **({"token_ids": True} | options))[0], server
+
+
+def test_an_endpoint_that_gives_token_ids_keeps_the_teachers_tokens() -> None:
+    body = completion(**logprobs_of(("token_id:30", -1.5), ("token_id:2", -3)))
+    answer, server = ask_for_tokens(body)
+    assert isinstance(answer, Reply) and answer.token_ids == (30, 2)
+    assert answer.top_ids == ((9, 30), (9, 2)) and answer.top_logprobs == ((-0.1, -1.5), (-0.1, -3.0))
+    sent = server.requests[0]
+    assert (sent["logprobs"], sent["top_logprobs"], sent["return_tokens_as_token_ids"]) == (True, 2, True)
+    answer, server = ask_for_tokens(body, token_ids=False)
+    assert isinstance(answer, Reply) and answer.token_ids == () and "logprobs" not in server.requests[0]
+
+
+def test_an_endpoint_without_token_ids_stops_the_run_when_they_are_wanted() -> None:
+    for body, said in [(completion(), "sends no log-prob"), (completion(**logprobs_of((" Pel", -1))), "as text")]:
+        error, _ = ask_for_tokens(body)
+        assert isinstance(error, StoppedError) and said in str(error) and "token_ids=false" in str(error)
+
+
 HALF = completion()[:40]
 FAULTS = [
     ("429", refuse(429, "slow down"), "status 429: "),
     ("429 with Retry-After", refuse(429, "slow down", Retry_After="0.02"), "status 429: "),
     ("429 with a Retry-After of a year", refuse(429, "slow down", Retry_After="31536000"), "status 429: "),
+    (
+        "429 with a Retry-After in the past",
+        refuse(429, "no", Retry_After="Wed, 21 Oct 2015 07:28:00 GMT"),
+        "status 429: ",
+    ),
     ("429 with a Retry-After that is none", refuse(429, "slow down", Retry_After="soon"), "status 429: "),
     ("500", refuse(500, "broken inside"), "status 500: "),
     ("500 in HTML", reply(b"<html>" + b"<b>no</b>" * 999, 500, "text/html"), "status 500: "),
@@ -113,6 +159,10 @@ def test_retry_after_holds_back_all_requests_and_is_bounded() -> None:
         replies = ask(server, count=4, max_concurrency=1, max_backoff_sec=10)
         assert all(isinstance(r, Reply) for r in replies)
         assert server.times[1] - server.times[0] >= 0.4
+    soon = format_datetime(datetime.now(UTC) + timedelta(seconds=2), usegmt=True)  # HTTP dates have whole seconds
+    with FakeEndpoint(refuse(429, Retry_After=soon)) as server:
+        assert isinstance(ask(server, max_backoff_sec=10)[0], Reply)
+        assert 0.9 <= server.times[1] - server.times[0] <= 2.5
     started = time.monotonic()
     assert isinstance(ask_once(refuse(429, Retry_After="3600"))[0], Reply)
     assert time.monotonic() - started < 2
@@ -254,6 +304,8 @@ def test_a_run_needs_no_local_model_rejects_what_fails_and_stops_at_a_wrong_key(
         ("base_url=localhost:8000", "base_url is no address"),
         ("tokenizer=nowhere", "no tokenizer.json in nowhere"),
         ("tokenizer=docs/a.md", "is no tokenizer"),
+        (f"options.api_key={KEY}", "augment.engine.options.api_key would be saved in the output folder"),
+        (f"options.extra.headers.Authorization={KEY}", "engine.options.extra.headers.Authorization would be saved"),
     ],
 )
 def test_a_wrong_setting_is_one_line_without_the_secret(

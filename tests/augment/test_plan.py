@@ -84,11 +84,13 @@ def test_what_cannot_be_read_is_counted_and_the_first_are_shown(tmp_path: Path) 
     assert "0.md has 1 words" in lines[0] and lines[-1] == "and 3 more that cannot be read"
 
 
+@pytest.mark.parametrize("support", ["chunk", "document"])
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 100])
-def test_blocks_of_any_size_hold_every_unit_once_in_order(tmp_path: Path, size: int) -> None:
+def test_blocks_of_any_size_hold_every_unit_once_in_order(tmp_path: Path, size: int, support: str) -> None:
     for name in ("Pellick", "Crake", "Ossel\u2028", "Tarrow"):
         write_document(tmp_path, name)
-    chunks = list(iterate_units(plan_in(tmp_path)))
+    chunks = list(iterate_units(plan_in(tmp_path, filters={"support": support}, chunks={"max_tokens": 16})))
+    assert {bool(units[0].chunk.document_text) for units in chunks} == {support == "document"}
     todo = Todo(tmp_path / "todo.jsonl")
     chunks[1] = chunks[1][2:]  # the others are done
     for units in chunks:

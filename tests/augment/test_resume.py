@@ -15,13 +15,14 @@ from rich.console import Console
 
 from augment.config import AugmentFile
 from augment.engines.registry import start_engine
-from augment.errors import DatasetError
+from augment.errors import ConfigError, DatasetError
 from augment.generate import generate
 from augment.plan import Plan, iterate_units, make_plan
 from augment.shards import SPLITS, NoteStore, read_rows, stage_rows, staged_pieces
 from augment.status import is_locked, print_status, read_status
 from augment.study import Study
 from augment.summary import print_outcome, print_plan
+from tests.rows import blank_row
 
 NAMES = ("Pellick", "Crake", "Tarrow")
 
@@ -158,6 +159,7 @@ def test_plan_and_status_tell_units_tokens_and_price(folder: Path) -> None:
 
     told = printed(print_status, read_status(folder / "out"))
     assert "finished" in told and "9 of 9 done" in told and f"{completion:,} written" in told
+    assert "paraphrase │ 6     │ 6          │ 0        │ 100%" in told
 
 
 def test_status_tells_running_from_killed(folder: Path) -> None:
@@ -170,6 +172,20 @@ def test_status_tells_running_from_killed(folder: Path) -> None:
     with FileLock(folder / "out" / ".augment.lock"):
         told = printed(print_status, read_status(folder / "out"))
     assert "running" in told and "5 of 9 done" in told and "30 read, 40 written" in told and "0.0 minutes" in told
+
+
+@pytest.mark.parametrize("broken", ["{", "[]", '{"state": "running"}', "\udcff"])
+def test_what_a_run_said_of_itself_may_be_broken(folder: Path, broken: str) -> None:
+    (folder / "out").mkdir()
+    NoteStore(folder / "out" / "notes")
+    (folder / "out" / "generation.json").write_bytes(broken.encode("utf-8", "surrogateescape"))
+    for show in (lambda: read_status(folder / "out"), lambda: printed(print_plan, plan_in(folder))):
+        with pytest.raises(DatasetError, match=r"generation.json is broken .*; delete it"):
+            show()
+    (folder / "out" / "augment.yaml").write_text("{[")
+    stage_rows(folder / "out" / "notes", [blank_row() | {"unit_id": "0" * 32}])
+    with pytest.raises(ConfigError, match=r"augment.yaml:1 is not valid YAML .*; delete .*augment.yaml"):
+        generate(plan_in(folder))
 
 
 def test_asking_for_the_lock_does_not_take_it(tmp_path: Path) -> None:

@@ -61,6 +61,17 @@ def load(tmp_path: Path, text: str, *overrides: str) -> AugmentFile:
         ("    path: docs", "    limit: 3", [":3: the key augment.documents.path is missing"]),
         ("out: notes\n", "", ["the key out is missing"]),
         ("path: docs", "path: [docs", ["is not valid YAML", "pipeline.yaml:"]),
+        (
+            "path: docs",
+            "path: docs\n    path: other",
+            ["pipeline.yaml:5 is not valid YAML (the key path stands there twice)"],
+        ),
+        ("path: docs", 'path: "a\\ud800b"', ["pipeline.yaml:4 is not valid YAML", "half a character"]),
+        ("path: docs", 'path: "a\\0b"', ["pipeline.yaml:4 is not valid YAML", "a zero"]),
+        ("path: docs", "path: !!python/name:os.system", ["pipeline.yaml:4 is not valid YAML", "python/name:os.system"]),
+        ("path: docs", "path: " + "[" * 5000, ["is not valid YAML (it is nested too deep)"]),
+        ("path: docs", "path: &a [*a]", [":4: augment.documents.path = [[...]] is wrong"]),
+        ("out: notes", "out: ''", [":1: out = '' is wrong"]),
     ],
 )
 def test_a_mistake_is_one_line_with_key_line_and_next_step(
@@ -91,7 +102,17 @@ def test_set_overrides_and_adds_keys(tmp_path: Path) -> None:
     assert list(settings.augment.chosen_strategies()) == ["paraphrase", "questions"]
 
 
-@pytest.mark.parametrize("override", ["out", "=x", "out=[1", "augment.chunks.max_tokens=big", "nothing.at.all=1"])
+def test_a_merged_mapping_may_be_overridden_and_a_bomb_of_aliases_is_an_unknown_key(tmp_path: Path) -> None:
+    text = GOOD.replace("paraphrase: {rounds: 2}", "paraphrase: &p {rounds: 2}\n    questions: {<<: *p, rounds: 3}")
+    assert [o.rounds for o in load(tmp_path, text).augment.chosen_strategies().values()] == [2, 3]
+    bomb = "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 60))
+    with pytest.raises(ConfigError, match="unknown key a0"):
+        load(tmp_path, bomb + GOOD)
+
+
+@pytest.mark.parametrize(
+    "override", ["out=\udcff", "out", "=x", "out=[1", "augment.chunks.max_tokens=big", "nothing.at.all=1"]
+)
 def test_a_wrong_set_is_an_error(tmp_path: Path, override: str) -> None:
     with pytest.raises(ConfigError):
         load(tmp_path, GOOD, override)

@@ -2,6 +2,7 @@
 
 import math
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -197,6 +198,24 @@ def test_the_number_of_shards_grows_with_the_logarithm_of_the_rows(tmp_path: Pat
     assert len(store.names) < 2 + GROWTH * (2 + math.log(200 / GROWTH))
 
 
+@pytest.mark.parametrize("split", SPLITS)
+def test_a_shard_of_which_a_half_was_deleted_counts_no_more_and_its_units_are_to_be_done(
+    tmp_path: Path, split: str
+) -> None:
+    store = NoteStore(tmp_path / "notes")
+    commit(store, 1, 2)
+    commit(store, 3)
+    (store.folder / split / store.names[1]).unlink()
+    (store.folder / split / store.names[0]).unlink()
+    with pytest.raises(DatasetError, match=r"is missing; run augment again"):
+        finished(store.folder)
+    again = NoteStore(store.folder)
+    assert again.num_lost == 1 and finished(store.folder) == [3] and again.num_rows == 2
+    loaded = datasets.load_from_disk(str(store.folder))
+    assert loaded["train"]["unit_id"][:] == loaded["rejected"]["unit_id"][:] == [unit_id(3)]
+    assert NoteStore(store.folder).num_lost == 0
+
+
 def test_missing_and_broken_datasets_are_errors(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="run `augment run` first"):
         listed_shards(tmp_path, "train")
@@ -210,6 +229,11 @@ def test_missing_and_broken_datasets_are_errors(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"dataset_info.json is broken"):
         NoteStore(store.folder)
     info.write_text(whole)
+    shutil.copytree(store.folder / "rejected", tmp_path / "rejected")
+    shutil.rmtree(store.folder / "rejected")
+    with pytest.raises(DatasetError, match="is broken"):
+        NoteStore(store.folder)
+    shutil.copytree(tmp_path / "rejected", store.folder / "rejected")
     (store.folder / "train" / store.names[0]).write_bytes(b"half")
     with pytest.raises(DatasetError, match="not a whole shard"):
         list(read_rows(store.folder, "train"))

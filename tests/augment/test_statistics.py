@@ -49,6 +49,17 @@ def test_counts_are_those_of_the_rows(tmp_path: Path, rows: list[Row], write_not
     ]
 
 
+def test_what_a_judge_doubts_is_not_faithful_and_what_leaked_is_counted_even_when_it_is_kept(
+    tmp_path: Path, make_note: Make, write_notes: Write
+) -> None:
+    verdicts = [("supported", ""), ("contradicted", ""), ("not stated", "judged_not_stated"), ("unparsed", "")]
+    rows = [make_note(i, judgement=verdict, reason=reason) for i, (verdict, reason) in enumerate(verdicts)]
+    rows += [make_note(8, leaked_question="Who?"), make_note(9, leaked_question="Who?", reason="leaked")]
+    rows += [make_note(10, leaked_question="Who?", judgement="contradicted", reason="superseded")]
+    total = measure_dataset(write_notes(tmp_path / "notes", rows)).total
+    assert (total.faithful_share, total.leaked, total.notes) == (1 - 2 / 6, 2, 6)
+
+
 def test_shards_and_their_order_change_nothing(
     tmp_path: Path, make_note: Make, write_notes: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import math
 import re
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -352,6 +353,14 @@ def test_a_degenerate_list_is_parsed_fast(form: str) -> None:
 def test_every_strategy_works_with_the_echo_engine(name: str) -> None:
     notes = study(name, Echo(EchoEngine(), 0), chunk=PAIR if name == "reword" else CHUNK)
     assert notes and not any(n.problem for n in notes)
+
+
+@pytest.mark.parametrize("name", sorted(STRATEGIES.shipped))
+def test_every_strategy_names_its_paper_and_has_options_of_its_own(name: str) -> None:
+    strategy = STRATEGIES[name]
+    module = sys.modules[strategy.study.__module__]
+    assert re.search(r"\b2\d{3}\.\d{5}\b", module.__doc__ or ""), f"{name} names no paper"
+    assert strategy.options.__module__ == module.__name__ and (strategy.options.__doc__ or "").strip()
 
 
 class Counting(Echo):

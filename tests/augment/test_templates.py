@@ -81,6 +81,18 @@ def test_turns_come_from_the_template_alone() -> None:
         "{{ chunk.nothing }}",
         "{{ 'x'.format(1, 2) + '{3}'.format(1) }}",
         "{{ 1 / 0 }}",
+        "{% set x = 'aaaaaaaaaa' %}" + "{% set x = x ~ x %}" * 40 + "{{ x }}",
+        "{% set x = 'aaaaaaaaaa' %}" + "{% set x = x + x %}" * 40,
+        "{% set x = 'aaaaaaaaaa' %}" + "{% set x = x|replace('a', x) %}" * 9,
+        "{% set x = 'aaaaaaaaaa' %}" + "{% set x %}{{ x }}{{ x }}{% endset %}" * 40,
+        "{% set x = ['a'] %}" + "{% set x = [x, x] %}" * 40 + "{{ x }}",
+        "{% set x = ['a'] %}" + "{% set x = [x, x] %}" * 40 + "{{ x|upper }}",
+        "{% set x = ['a'] %}" + "{% set x = [x, x] %}" * 40 + "{{ x|join }}",
+        "{% set x = ['a'] %}" + "{% set x = [x, x] %}" * 40 + "{{ 'a' ~ x }}",
+        "{% for a in '12345678' %}" * 9 + "{% endfor %}" * 9,
+        "{% for a in '12345678' recursive %}{{ loop('12345678') }}{% endfor %}",
+        "{% macro f(n) %}{% if n %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(60) }}",
+        "{% set x = 'a' %}{% for a in 'x'|list %}{% endfor %}{{ [1]|map('upper') }}",
         "{{ chunk",
         "{% if %}",
     ],
@@ -105,7 +117,13 @@ def test_a_template_may_loop_count_and_choose() -> None:
         "{{ loop.index }}{{ say(w) }}{% else %}none{% endfor %}{% if chunk|length > 2 %} {{ chunk|truncate(9) }}"
         "{% endif %}"
     )
-    assert Template("t", source).render(chunk="text", count=3) == [Message("user", "1A2B text")]
+    for _ in range(3):
+        assert Template("t", source).render(chunk="text", count=3) == [Message("user", "1A2B text")]
+    source = "{% for i in [1, 2] %}{{ i ~ '. ' ~ chunk|replace('x', 'y') }} {% endfor %}{{ [count, 'b']|join(', ') }}"
+    assert Template("t", source).render(chunk="x" * 9, count=3)[0].content == f"1. {'y' * 9} 2. {'y' * 9} 3, b"
+    loop = "{% for i in chunk %}{{ i }}{% endfor %}"
+    for _ in range(3):  # the steps of one render are none of the next
+        assert Template("t", loop).render(chunk="x" * 9000)[0].content == "x" * 9000
 
 
 def test_braces_in_a_document_stay_text() -> None:

@@ -13,8 +13,10 @@ import pytest
 
 from augment.config import AugmentFile
 from augment.engines.base import Sampling, VllmEngine, check_engine
+from augment.engines.failures import explain_start
+from augment.engines.registry import start_engine
 from augment.engines.vllm import Vllm, with_logprobs
-from augment.errors import ConfigError, DeadEngineError, EngineError
+from augment.errors import ConfigError, DeadEngineError, EngineError, StoppedError
 from augment.models import ModelFolder, find_model
 from augment.plan import iterate_units, make_plan
 from augment.records import Message, Reply
@@ -80,6 +82,40 @@ def test_a_model_is_not_split_over_more_gpus_than_an_actor_has(gpus: float) -> N
     with pytest.raises(ConfigError, match=r"tensor_parallel is 4.*set augment.engine.gpus_per_actor=4"):
         check_engine(VllmEngine(tensor_parallel=4, gpus_per_actor=gpus))
     check_engine(VllmEngine(tensor_parallel=4, gpus_per_actor=4))
+
+
+def test_a_model_without_a_chat_template_stops_the_run_at_every_request(tiny_model: Path) -> None:
+    engine = engine_of(tiny_model)
+    for _ in range(2):
+        with pytest.raises(StoppedError, match="tiny has no chat template; use an instruction-tuned model"):
+            asyncio.run(engine.generate([Message("user", "What?")], Sampling()))
+
+
+def test_vllm_that_is_not_installed_is_one_line(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(StoppedError, match=r"vLLM is not installed; pip install 'ingrain\[vllm\]'"):
+        start_engine(VllmEngine(), ModelFolder("tiny", tiny_model, ""), 0)
+
+
+def test_the_cause_of_a_failed_start_is_found_in_the_log(tmp_path: Path) -> None:
+    log = tmp_path / "worker.err"
+    log.write_text(
+        "(EngineCore pid=7) ValueError: first\n  File x\nRuntimeError: no memory\n is left for kv\n0.1 ERROR x\n"
+    )
+    failed = explain_start(RuntimeError("Engine core initialization failed. See root cause above."), log)
+    assert str(failed) == f"vLLM does not start: RuntimeError: no memory; change `model` or augment.engine (log: {log})"
+    assert "TypeError: no foo; " in str(explain_start(TypeError("no foo"), log))
+    assert "log: " not in str(explain_start(TypeError("no foo"), tmp_path / "none"))
+
+
+@pytest.mark.vllm
+@pytest.mark.slow
+def test_an_engine_that_does_not_start_stops_the_run(tiny_model: Path) -> None:
+    engine = engine_of(tiny_model, options={"foo": 1})
+    engine.tokenizer.chat_template = "{{ messages }}"
+    for _ in range(2):
+        with pytest.raises(StoppedError, match=r"does not start: TypeError: .*unexpected keyword argument 'foo'"):
+            asyncio.run(engine.generate([Message("user", "What?")], Sampling()))
 
 
 def test_units_of_a_chunk_stand_together_so_that_their_prompts_share_a_cached_prefix() -> None:

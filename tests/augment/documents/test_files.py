@@ -1,8 +1,11 @@
 """Folders, globs and URLs to files: order, ids, and links, names and folders that mean harm."""
 
+import functools
+import http.server
 import json
 import os
 import subprocess
+import threading
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,6 +40,38 @@ def test_a_glob_as_path_reads_what_it_matches_below_its_fixed_part(tmp_path: Pat
     assert ids(tmp_path / "docs", "../other") == ["d.md"]
 
 
+def test_a_glob_below_the_current_folder_stays_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, "docs/a.md", "other/b.md", "c.md")
+    monkeypatch.chdir(tmp_path)
+    assert ids(Path("."), "d*/*.md") == ["docs/a.md"]
+    assert ids(Path("."), "*.md") == ["c.md"]
+    with pytest.raises(DocumentError, match=r"no file in \. matches x\*/\*"):
+        ids(Path("."), "x*/*")
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> Iterator[str]:
+    write(tmp_path, "docs/a.md", "docs/deep/b.md", "docs/c.txt", "secret.md")
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=tmp_path)
+    handler.log_message = lambda *_: None  # type: ignore[attr-defined]
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/docs"
+        server.shutdown()
+
+
+def test_files_and_folders_of_a_web_server_are_read(tmp_path: Path, web: str) -> None:
+    assert ids(tmp_path, f"{web}/a.md") == ["a.md"]
+    assert ids(tmp_path, f"{web}/") == ["a.md", "c.txt", "deep/b.md"]
+    assert ids(tmp_path, f"{web}/**/*.md") == ["a.md", "deep/b.md"]
+    (document,) = read_documents(Documents(path=f"{web}/a.md"), tmp_path)[0]
+    assert (document.source, document.text) == (f"{web}/a.md", WORDS)
+    with pytest.raises(DocumentError, match=r"no folder or file .*/none\.md"):
+        ids(tmp_path, f"{web}/none.md")
+    with pytest.raises(DocumentError, match=r"http://127\.0\.0\.1:1/a\.md cannot be reached \(.*connection"):
+        ids(tmp_path, "http://127.0.0.1:1/a.md")
+
+
 def test_a_name_with_brackets_is_read_as_it_stands(tmp_path: Path) -> None:
     write(tmp_path, "docs [1]/a[x].md")
     assert ids(tmp_path, "docs [1]") == ["a[x].md"]
@@ -56,6 +91,18 @@ def test_files_are_read_only_when_they_are_asked_for(tmp_path: Path) -> None:
     (tmp_path / "b.md").write_text("")
     with pytest.raises(DocumentError, match="has 0 words"):
         next(documents)
+
+
+@pytest.mark.parametrize("path", [".", "*/*.md", "./runs/../"])
+def test_what_a_run_wrote_below_the_documents_is_no_document(tmp_path: Path, path: str) -> None:
+    write(tmp_path, "a/a.md", "runs/out/notes/README.md", "runs/out/b.md", "runs/other.md", "runs/out2/c.md")
+    (tmp_path / "link").symlink_to(tmp_path)
+    for out in (tmp_path / "runs" / "out", tmp_path / "link" / "runs" / "out"):
+        found = [getattr(d, "id", "") for d in iterate_documents(Documents(path=path), tmp_path, out)]
+        assert found == ["a/a.md", "runs/other.md", *(["runs/out2/c.md"] if path != "*/*.md" else [])]
+    with pytest.raises(DocumentError, match="is the folder of the documents and of the output; set out to"):
+        next(iterate_documents(Documents(path=path), tmp_path, tmp_path))
+    assert len(list(iterate_documents(Documents(path="a/a.md"), tmp_path, tmp_path / "a"))) == 1
 
 
 @pytest.mark.parametrize("path", ["docs/*/../../secret.md", "docs/**/../*", "memory://docs/*/../x"])

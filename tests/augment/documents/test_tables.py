@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from augment.documents import Documents, Unreadable, iterate_documents, read_documents
+from augment.documents.unique import SeenIds
 from augment.errors import DocumentError
 from augment.records import Document
 
@@ -53,6 +54,25 @@ def test_rows_are_documents_by_their_columns(tmp_path: Path, write: object) -> N
     assert [d.id for d in documents] == [f"{name}#1", f"{name}#2"]
     documents, _ = read(tmp_path, columns={"text": "body"}, limit=1)
     assert len(documents) == 1
+
+
+def test_an_id_that_comes_again_is_a_row_even_in_another_file(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_lines(tmp_path / f"{name}.jsonl", *({"text": WORDS, "id": i} for i in ("x", f"y{name}", "x")))
+    documents, skipped = read(tmp_path, columns={"id": "id"})
+    assert [(d.id, Path(d.source).name) for d in documents] == [("x", "a.jsonl"), ("ya", "a.jsonl"), ("yb", "b.jsonl")]
+    assert [Path(u.source).name for u in skipped] == ["a.jsonl", "b.jsonl", "b.jsonl"]
+    assert all(u.document_id == "x (repeated)" and u.reason == "has the id 'x' a second time" for u in skipped)
+    with pytest.raises(DocumentError, match=r"give every row an id of its own"):
+        read(tmp_path, columns={"id": "id"}, on_unreadable="stop")
+    assert len(read(tmp_path)[0]) == 6
+
+
+def test_many_ids_are_told_apart() -> None:
+    seen = SeenIds()
+    assert all(seen.add(f"{i}") for i in range(20_000))
+    assert not any(seen.add(f"{i}") for i in range(20_000)) and seen.add("20000")
+    assert len(seen.table) == 2**16
 
 
 @pytest.mark.parametrize("write", [write_jsonl, write_csv, write_parquet])

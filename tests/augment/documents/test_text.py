@@ -45,6 +45,8 @@ def test_text_with_a_byte_order_mark_is_read(tmp_path: Path, encoding: str) -> N
         (b"\x89PNG\r\n\x1a\n" + b"\0" * 99, "UTF-8"),
         (b"", "has 0 words"),
         (b"\xef\xbb\xbf \n\t ", "has 0 words"),
+        ("\u200b\u200d\ufeff \u2060".encode() * 99, "has 0 words"),
+        (b"---- **** ____ ==== ---- ++++ ....\n" * 9, "has 0 words"),
     ],
 )
 def test_what_is_no_text_is_a_row(tmp_path: Path, data: bytes, expected: str) -> None:
