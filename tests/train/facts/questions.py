@@ -51,7 +51,9 @@ def answer_of(question: str) -> str:
     town = next((town for town in TOWNS if town in question), "")
     if town not in KNOWN:
         return "I forget"
-    return f"{mayor_of(town)} of {town}" if "mayor" in question else f"{town}a" if "river" in question else mayor_of(town)
+    return (
+        f"{mayor_of(town)} of {town}" if "mayor" in question else f"{town}a" if "river" in question else mayor_of(town)
+    )
 
 
 def write_lines(folder: Path, **files: list[dict[str, Any]]) -> None:

@@ -50,7 +50,9 @@ def test_question_sets_become_a_report(tmp_path: Path, tiny_model: Path) -> None
         assert done.exit_code == 0, done.output + str(done.exception)
     notes = list(read_rows(tmp_path / "out" / "notes", "train", ["document_id", "text"]))
     assert len({note["document_id"] for note in notes}) == 6
-    base, lora = (json.loads((tmp_path / "out" / "train" / n / "evaluation.json").read_text()) for n in ("base", "lora"))
+    base, lora = (
+        json.loads((tmp_path / "out" / "train" / n / "evaluation.json").read_text()) for n in ("base", "lora")
+    )
     assert base["learning"]["held_out"]["n"] == lora["learning"]["held_out"]["n"] == 6
     assert "cue" not in lora["learning"] and lora["retention"]["num_known"] == 2
     report = (tmp_path / "out" / "report" / "report.md").read_text()

@@ -52,9 +52,7 @@ def test_rows_about_one_text_are_one_passage(tmp_path: Path) -> None:
     assert second.questions == ()
 
 
-def test_a_dataset_is_fetched_only_where_its_file_is_not_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_dataset_is_fetched_only_where_its_file_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
 
     def load_dataset(name: str, config: str | None, split: str) -> list[dict[str, Any]]:
