@@ -6,9 +6,12 @@ from itertools import pairwise
 
 import pytest
 
+import pytest
+
+from augment.errors import DatasetError
 from augment.models import find_model
 from train.config import Data
-from train.data import Corpus, Sample, draw_replay, encode_windows, epoch_batches, pad
+from train.data import Corpus, Sample, draw_replay, encode_windows, epoch_batches, pad, scale_mix
 
 OPTIONS = Data(passages="p", questions="q", tokens_per_batch=64, max_length=16, replay_share=0.0)
 CORPUS = Corpus([Sample([i] * (2 + i % 9)) for i in range(1, 40)], [Sample([99] * 10), Sample([98] * 10)], ["a"])
@@ -103,3 +106,25 @@ def test_of_a_question_only_the_answer_is_learned() -> None:
     )
     assert statement.learn and all(statement.learn)
     assert all(all(s.learn or []) for s in encode_windows(texts, tokenizer, 64))
+
+
+def mixed(num_tokens: int) -> Corpus:
+    """Strategies of 30 and of 10 notes, 5 tokens each."""
+    notes = [Sample([i] * 5, strategy="a" if i < 30 else "b") for i in range(40)]
+    assert sum(map(len, notes)) == num_tokens
+    return Corpus(notes, [], ["d"])
+
+
+def test_mixes_of_equal_tokens_see_as_many_whatever_their_notes() -> None:
+    corpus, options = mixed(200), OPTIONS.model_copy(update={"mix_tokens": 120})
+    for mix in ({"a": 1.0}, {"b": 1.0}, {"a": 1.0, "b": 2.0}, None):
+        for epoch in range(3):
+            total = sum(batch.num_tokens() for batch in epoch_batches(corpus, options, 0, epoch, mix))
+            assert abs(total - 120) <= 5, mix
+    scaled = scale_mix(corpus.notes, {"a": 1.0, "b": 2.0}, 120)
+    assert scaled["b"] == 2 * scaled["a"]
+
+
+def test_a_mix_without_notes_cannot_be_scaled() -> None:
+    with pytest.raises(DatasetError, match="no note of the strategies summary"):
+        scale_mix(mixed(200).notes, {"summary": 1.0}, 100)

@@ -120,7 +120,7 @@ def fault_of(row: Question, answer: str, options: Facts) -> str:
 def choose_keep(rows: Sequence[Question], options: Facts, base: Examinee, chosen: Chosen, say: Say) -> list[Question]:
     """Fill in the known set, apart from the facts and without repetition; what was not taken comes back."""
     facts, own = Apart(chosen.facts), set[str]()
-    left = []
+    left: list[Question] = []
     for row in rows:
         if reason := facts.objection(row) or ("repeated" if normalise(row.text) in own else ""):
             chosen.leave_out("keep", reason)

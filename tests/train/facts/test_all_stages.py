@@ -1,5 +1,6 @@
 """Question sets to a report in one go: facts, notes by the echo engine, training, evaluation, report."""
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -7,9 +8,10 @@ import pytest
 from typer.testing import CliRunner
 
 from augment.config import AugmentFile
-from augment.plan import make_plan
+from augment.engines.echo import Echo
+from augment.plan import iterate_units, make_plan
 from augment.settings import load_settings
-from augment.shards import read_rows
+from augment.shards import NoteStore, read_rows, stage_rows
 from augment.study import Study
 from pipelines.run import list_stages
 from tests.train.facts.questions import say, write_pipeline
@@ -26,12 +28,6 @@ def knowing_some(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def write_notes(pipeline: Path) -> None:
     """What `augment run` writes, in this process."""
-    import asyncio
-
-    from augment.engines.echo import Echo
-    from augment.plan import iterate_units
-    from augment.shards import NoteStore, stage_rows
-
     plan = make_plan(load_settings(pipeline, [], AugmentFile), pipeline.parent)
     study = Study(plan.settings, plan.templates, plan.model, Echo(plan.settings.augment.engine, 0))
     units = [unit for chunk in iterate_units(plan) for unit in chunk]

@@ -36,8 +36,8 @@ def run(*arguments: object) -> str:
 def fail(*arguments: object) -> str:
     done = CliRunner().invoke(app, ["facts", *map(str, arguments)])
     assert done.exit_code == 2 and "Traceback" not in done.output, done.output
-    assert len(lines := [line for line in done.output.splitlines() if line.startswith("error: ")]) == 1
-    return lines[0]
+    (line,) = [line for line in done.output.splitlines() if line.startswith("error: ")]
+    return line
 
 
 def read(folder: Path, name: str) -> list[dict[str, Any]]:
