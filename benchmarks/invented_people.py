@@ -186,16 +186,7 @@ def prepare(
     """Fit a memory to the background and to what is told."""
     notes = make_corpus(loaded, facts, answers_only).notes if method.options.keys == "notes" else []
     batches = [pad(group) for group in group_by_tokens(notes, TOKENS_PER_BATCH)]
-    fit_background(
-        loaded.network,
-        method.memories,
-        general.passages,
-        general.questions,
-        batches,
-        method.options.null_score,
-        method.options.placement,
-        method.options.contrasts,
-    )
+    fit_background(loaded.network, method.memories, general.passages, general.questions, batches, method.options)
 
 
 def measure(loaded: Loaded, facts: Sequence[Fact], general: General) -> dict[str, float]:

@@ -18,6 +18,8 @@ from train.methods.options import MemoryOptions
 from train.model import autocast_of, decoder_layers
 from train.peers import ALONE, Peers
 
+DEFAULTS = MemoryOptions()
+
 
 def attach_memories(network: nn.Module, options: MemoryOptions, seed: int, peers: Peers = ALONE) -> dict[int, Memory]:
     """Put a memory of zeros beside the MLP of each chosen layer; outputs stay bit-identical until a row moves."""
@@ -29,11 +31,10 @@ def attach_memories(network: nn.Module, options: MemoryOptions, seed: int, peers
     memories: dict[int, Memory] = {}
     for index in options.layers:
         shape = (options.num_keys, options.heads, options.k, options.half_key_size)
-        keys = ProductKeys(size, *shape, seed=1000 * seed + index, sharpness=options.sharpness)
+        keys = ProductKeys(size, *shape, seed=1000 * seed + index)
         shared = options.pool == "shared" and memories
         pool = memories[options.layers[0]].pool if shared else new_pool(options.num_keys**2, size, peers)
         memories[index] = Memory(keys, pool, options.gate, options.projection).to(device)
-        memories[index].read_dropout, memories[index].query_noise = options.read_dropout, options.query_noise
         block: Any = layers[index]
         setattr(block, options.mlp, WithMemory(getattr(block, options.mlp), memories[index]))
     return memories
@@ -51,9 +52,7 @@ def fit_background(
     passages: Sequence[Batch],
     questions: Sequence[Batch],
     notes: Sequence[Batch] = (),
-    null_score: float = 1.4,
-    placement: str = "spread",
-    num_contrasts: int = 0,
+    options: MemoryOptions = DEFAULTS,
 ) -> None:
     """Fit keys to the passages' states and place them on the notes'; then count what the background reads.
 
@@ -64,17 +63,22 @@ def fit_background(
     states = [collect_states(network, memories, batch) for batch in passages]
     for index, memory in memories.items():
         memory.keys.fit(torch.cat([s[index] for s in states]))
-    noted = [collect_states(network, memories, batch) for batch in notes]
-    said = last_tokens(notes, WIDTH + BEFORE) if noted and num_contrasts else None
-    for index, memory in memories.items() if said is not None else ():
-        directions = contrast(torch.cat([s[index] for s in noted]), said, num_contrasts)
-        if directions is not None:
-            memory.keys.tell_apart(directions)
-    for index, memory in memories.items() if noted else ():
-        memory.keys.place(torch.cat([s[index] for s in noted]), null_score, placement)
+    if notes:
+        place_keys(network, memories, notes, options)
     for batch_states in [*states, *(collect_states(network, memories, batch) for batch in questions)]:
         for index, memory in memories.items():
             memory.pool.count_background(*memory.keys(batch_states[index]))
+
+
+def place_keys(network: nn.Module, memories: dict[int, Memory], notes: Sequence[Batch], options: MemoryOptions) -> None:
+    """Turn the queries towards what tells the notes' things apart, and put the keys on the notes' states."""
+    states, tokens = [collect_states(network, memories, batch) for batch in notes], last_tokens(notes, WIDTH + BEFORE)
+    for index, memory in memories.items():
+        of_layer = torch.cat([s[index] for s in states])
+        directions = contrast(of_layer, tokens, options.contrasts) if options.contrasts else None
+        if directions is not None:
+            memory.keys.tell_apart(directions)
+        memory.keys.place(of_layer, options.null_score, options.placement)
 
 
 class LastMemoryReached(Exception):

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from train.memory.pool import Pool
@@ -34,7 +33,7 @@ class Memory(nn.Module):
         self.keys, self.pool = keys, pool
         self.gate = TokenGate(size) if gate else None
         self.project = identity_projection(size) if projection else None
-        self.recording, self.read_dropout, self.query_noise = False, 0.0, 0.0
+        self.recording = False
         self.accesses: list[Access] = []
 
     @property
@@ -52,9 +51,7 @@ class Memory(nn.Module):
 
     def look_up(self, states: Tensor) -> Tensor:
         """Weighted sum of value rows for each state: (T, d) to (T, d)."""
-        slots, weights = self.keys(states, self.query_noise if self.recording else 0.0)
-        if self.recording and self.read_dropout:
-            weights = F.dropout(weights, self.read_dropout)
+        slots, weights = self.keys(states)
         table, at = self.pool.find(slots)
         sums = self.read(table, at, weights)
         if self.recording:

@@ -36,7 +36,7 @@ class ProductKeys(nn.Module):
     ) -> None:
         super().__init__()
         self.draw = torch.Generator().manual_seed(seed)
-        self.k, self.sharpness = min(k, num_keys), sharpness
+        self.k = min(k, num_keys)
         self.register_buffer("mean", torch.zeros(size))
         query = torch.randn(heads, size, 2 * half, generator=self.draw) / math.sqrt(size)
         self.register_buffer("projection", query.transpose(0, 1).flatten(1).contiguous())
@@ -77,23 +77,21 @@ class ProductKeys(nn.Module):
                 self.keys[head, i, : len(points)] = points
         self.null_score.fill_(null_score)
 
-    def halves(self, states: Tensor, noise: float = 0.0) -> list[Tensor]:
+    def halves(self, states: Tensor) -> list[Tensor]:
         """Both halves (T, heads, half) of the queries of states (T, d), as unit vectors."""
         queries = ((states.float() - self.mean) @ self.projection).unflatten(-1, (len(self.keys), -1))
-        if noise:
-            queries = queries + noise * queries.std() * torch.randn_like(queries)
         return [F.normalize(half, dim=-1) for half in queries.chunk(2, -1)]
 
     @torch.no_grad()
-    def forward(self, states: Tensor, noise: float = 0.0) -> tuple[Tensor, Tensor]:
+    def forward(self, states: Tensor) -> tuple[Tensor, Tensor]:
         (best_1, at_1), (best_2, at_2) = (
             top_k(torch.einsum("the,hne->thn", half, self.keys[:, i]), self.k)
-            for i, half in enumerate(self.halves(states, noise))
+            for i, half in enumerate(self.halves(states))
         )
         of_1, of_2 = self.pairs
         sums = best_1.index_select(-1, of_1) + best_2.index_select(-1, of_2)
         best, pair = sums.topk(self.k, -1)
         slots = at_1.gather(-1, of_1[pair]) * self.keys.shape[2] + at_2.gather(-1, of_2[pair])
         null = self.null_score.expand_as(best[..., :1])
-        weights = (self.sharpness * torch.cat([best, null], -1)).softmax(-1)[..., : self.k]
+        weights = (SHARPNESS * torch.cat([best, null], -1)).softmax(-1)[..., : self.k]
         return slots.flatten(1), weights.flatten(1)

@@ -65,9 +65,6 @@ class MemoryOptions(Settings):
     contrasts: int = Field(default=0, ge=0)
     patches: Literal["document", "run"] = "document"
     null_score: float = Field(default=1.4, ge=0, le=2)
-    sharpness: float = Field(default=8.0, gt=0)
-    read_dropout: float = Field(default=0.0, ge=0, lt=1)
-    query_noise: float = Field(default=0.0, ge=0)
     ranking: Literal["tfidf", "kl", "all"] = "tfidf"
     idf_power: float = Field(default=1.0, ge=0)
     optimizer: Literal["adam", "sgd"] = "adam"
