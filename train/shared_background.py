@@ -29,13 +29,14 @@ def fit_once(
     notes: Sequence[Batch],
 ) -> bool:
     """Fit the method's memories, or read what an earlier fit of the same left in `folder`; returns whether it was."""
-    null_score = method.options.null_score
-    parts = [loaded.folder.revision, str(holds_bf16(loaded.network)), str(null_score)]
+    options = method.options
+    how = (options.null_score, options.placement, options.contrasts)
+    parts = [loaded.folder.revision, str(holds_bf16(loaded.network)), *map(str, how)]
     file = folder / FOLDER / f"{hash_of(method.memories, [passages, questions, notes], parts)}.safetensors"
     if found := method.peers.agree(file.is_file()):
         load_background(method.memories, file)
         return found
-    fit_background(loaded.network, method.memories, passages, questions, notes, null_score)
+    fit_background(loaded.network, method.memories, passages, questions, notes, *how)
     if method.peers.is_main:
         file.parent.mkdir(parents=True, exist_ok=True)
         with replace_file(file) as path:
