@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 
 from augment.errors import ModelError
@@ -45,7 +46,7 @@ def load_model(name: str, bf16: bool = True) -> Loaded:
     try:
         network = AutoModelForCausalLM.from_pretrained(str(folder.path), **options)
         tokenizer = AutoTokenizer.from_pretrained(str(folder.path))
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise ModelError(
             f"{folder.path} cannot be loaded ({str(error).splitlines()[0][:120]})", "fetch it again"
         ) from None

@@ -81,9 +81,6 @@ def train_unless_there(stage: Stage, cell: Cell, say: Say) -> None:
     if peers.agree(marker.is_file() and json.loads(marker.read_text(encoding="utf-8")) == inputs):
         say(f"{cell.name}: trained before, kept")
         return
-    if peers.is_main:
-        marker.unlink(missing_ok=True)
-        (stage.folder(cell) / "evaluation.json").unlink(missing_ok=True)
     train_one(stage, cell, say)
     if peers.is_main:
         write_json(inputs, marker)
@@ -102,6 +99,9 @@ def train_one(stage: Stage, cell: Cell, say: Say) -> None:
     prepare(stage, loaded, method, corpus)
     loaded.network = method.network
     folder.mkdir(parents=True, exist_ok=True)
+    if stage.peers.is_main:  # only now: settings that cannot be trained leave an earlier run as it is
+        for old in (INPUTS, "evaluation.json"):
+            (folder / old).unlink(missing_ok=True)
     train, inputs = settings.train, stage.inputs(cell)
     keeper = Keeper(folder / STATES, inputs, train.checkpoint_every, train.keep, method.peers)
     with keeper.ending_on_signals(), observed_steps(stage, cell, say) as show:

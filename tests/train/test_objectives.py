@@ -1,6 +1,7 @@
 """Distillation's loss is the KL it says it is, and its teacher is the base model with the chunk in front."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,7 +14,8 @@ from train.data import Batch, Corpus, Sample, Targets, pad
 from train.model import load_model
 from train.objectives import distill_loss, learned_logits, loss_of
 from train.passages import Passages
-from train.teacher import read_targets, teach
+from train.targets_file import read_targets, write_targets
+from train.teacher import teach
 
 TEXT = "The Vellamy Bridge crosses the Sullen Cut."
 PASSAGES = Passages({"a.md": Document("a.md", "Bridges", "a.md", TEXT)}, (("a.md", 0, len(TEXT)),))
@@ -100,6 +102,41 @@ def test_the_teacher_is_asked_once(tiny_model: Path, tmp_path: Path, monkeypatch
     a, b = first.notes[0].targets, second.notes[0].targets
     assert a and b and torch.equal(a.ids, b.ids)
     torch.testing.assert_close(a.logprobs, b.logprobs)
+
+
+def test_a_file_of_targets_round_trips_whatever_their_widths(tmp_path: Path) -> None:
+    targets = {f"s{i}": random_targets(1 + i % 3, 2 + i % 2, 30)[1] for i in range(2100)}
+    write_targets(targets, tmp_path / "t.arrow")
+    again = read_targets(tmp_path / "t.arrow")
+    assert list(again) == list(targets)
+    for key, wanted in targets.items():
+        assert torch.equal(again[key].ids, wanted.ids) and torch.equal(again[key].logprobs, wanted.logprobs)
+    write_targets({}, tmp_path / "none.arrow")
+    assert read_targets(tmp_path / "none.arrow") == {}
+
+
+def test_a_kill_while_the_teacher_is_asked_loses_little(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from train import teacher
+
+    monkeypatch.setattr(teacher, "UNSAVED", 3)
+    loaded, learned = load_model(str(tiny_model), bf16=False), teacher.learned_logits
+    corpus = Corpus([Sample([5, 6 + i], document="a.md", span=(0, 10)) for i in range(9)], [], ["a.md"])
+    calls: list[int] = []
+
+    def dying(*arguments: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 8:
+            raise KeyboardInterrupt
+        return learned(*arguments)
+
+    monkeypatch.setattr(teacher, "learned_logits", dying)
+    with pytest.raises(KeyboardInterrupt):
+        teach(corpus, loaded, PASSAGES, Distill(top_k=5), tmp_path / "t.arrow", 8)  # a batch for each
+    assert len(read_targets(tmp_path / "t.arrow")) == 6
+    taught = teach(corpus, loaded, PASSAGES, Distill(top_k=5), tmp_path / "t.arrow", 8)
+    assert len(calls) == 8 + 3 and all(note.targets for note in taught.notes)
 
 
 def test_a_broken_file_of_targets_and_a_lost_document_are_one_line(tiny_model: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The runs of a grid share what is common: tokens, the teacher's answers, the background, states below what trains."""
 
+import inspect
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -54,10 +55,31 @@ def test_a_memory_of_another_seed_or_shape_is_fitted_anew(
     tiny_model: Path, tmp_path: Path, counts: Counter[str]
 ) -> None:
     file = write_world(tmp_path, tiny_model)
-    others = f"memory_b: {{kind: memory, null_score: 1, {MEMORY[1:]}, memory_c: {{kind: memory, heads: 2, {MEMORY[1:]}"
+    others = ", ".join(
+        f"memory_{i}: {{kind: memory, {change}, {MEMORY[1:]}"
+        for i, change in enumerate(("null_score: 1", "heads: 2", "placement: centres", "contrasts: 1"))
+    )
     chosen = ["--set", f"train.methods={{memory: {MEMORY}, {others}}}", "--set", "train.objectives=[next_token]"]
     invoke("run", file, *chosen, "--set", "train.seeds=[0, 1]", "--set", "train.epochs=1")
-    assert counts["fitted"] == 6
+    assert counts["fitted"] == 10
+
+
+def test_all_that_says_how_to_fit_reaches_the_fit(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[dict[str, Any]] = []
+
+    def look(*arguments: Any) -> None:
+        seen.append(inspect.signature(fit_background).bind(*arguments).arguments)
+        fit_background(*arguments)
+
+    monkeypatch.setattr("train.shared_background.fit_background", look)
+    chosen = f"train.methods={{memory: {{null_score: 1.2, placement: centres, contrasts: 3, {MEMORY[1:]}}}"
+    rest = ["--set", "train.objectives=[next_token]", "--set", "train.epochs=1"]
+    invoke("run", write_world(tmp_path, tiny_model), "--set", chosen, *rest)
+    (call,) = seen
+    options = call["options"]
+    assert (options.null_score, options.placement, options.contrasts) == (1.2, "centres", 3) and call["notes"]
 
 
 def test_a_fit_that_was_read_is_the_one_that_was_made(tiny_model: Path, tmp_path: Path) -> None:

@@ -168,6 +168,8 @@ def test_truncated_weights_are_one_line(finished: Path) -> None:
 def test_bad_settings_are_one_line_and_exit_code_2(finished: Path, change: str, message: str) -> None:
     done = invoke("run", finished, "--set", change)
     assert done.exit_code == 2 and message in done.stderr and done.stderr.count("\n") == 1
+    marks = [finished.parent / "out" / "train" / name / "inputs.json" for name in ("memory", "lora")]
+    assert all(mark.is_file() for mark in marks), "what was trained before stays as it is"
 
 
 def test_a_run_that_another_process_trains_is_left_to_it(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
