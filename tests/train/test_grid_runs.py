@@ -140,4 +140,5 @@ def test_the_figures_of_a_stream_are_those_of_lopez_paz_and_ranzato() -> None:
     assert figures["accuracy"] == pytest.approx(0.7)
     assert figures["backward_transfer"] == pytest.approx(((0.4 - 0.8) + (1.0 - 0.9)) / 2)
     assert figures["forgetting"] == pytest.approx(((0.8 - 0.4) + 0.0) / 2)
+    assert figures["forward_transfer"] == pytest.approx(((0.1 - 0.0) + (0.2 - 0.1)) / 2)
     assert split_documents(["a", "b", "c", "d", "e"], 2) == [{"a", "b"}, {"c", "d", "e"}]

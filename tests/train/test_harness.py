@@ -119,14 +119,4 @@ def test_a_run_is_a_model_of_the_package(task: Path, tiny_model: Path, tmp_path:
     )
     (score,) = run_tasks(load_run(tmp_path / "lora")[0], ["task.yaml"], task.parent, batch_size=2)
     assert results["results"]["ingrain_test"]["acc,none"] == score["value"]
-    scores = [sample["filtered_resps"][0][0] for sample in results["samples"]["ingrain_test"]]
-    (base,) = (
-        simple_evaluate(
-            NAME,
-            model_args={"run": str(tmp_path / "lora")},
-            tasks=[str(task)],
-            task_manager=TaskManager(include_defaults=False),
-            bootstrap_iters=0,
-        )["results"]["ingrain_test"]["acc,none"],
-    )
-    assert base == score["value"] and len(scores) == 3
+    assert len(results["samples"]["ingrain_test"]) == score["n"] == 3

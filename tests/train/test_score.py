@@ -5,10 +5,10 @@ import string
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from train.evaluate.score import exact_match, opening_words, states, token_f1
+from train.evaluate.score import exact_match, normalise, opening_words, states, token_f1
 
 
 def official_words(text: str) -> list[str]:
@@ -87,6 +87,17 @@ def test_any_text_scores_as_by_the_script(answer: str, expected: list[str]) -> N
     match, f1 = official_scores(answer, expected)
     assert exact_match(answer, expected) is match
     assert token_f1(answer, expected) == pytest.approx(f1)
+
+
+@settings(deadline=None)  # the first text waits for the import
+@given(TEXT, TEXT)
+def test_any_text_scores_as_by_the_official_code_in_transformers(answer: str, expected: str) -> None:
+    """transformers carries the script of SQuAD 2.0: the same, but for F1 of a text of which nothing is left."""
+    from transformers.data.metrics import squad_metrics as metrics
+
+    assert exact_match(answer, [expected]) == bool(metrics.compute_exact(expected, answer))
+    if normalise(answer) and normalise(expected):
+        assert token_f1(answer, [expected]) == pytest.approx(metrics.compute_f1(expected, answer))
 
 
 def test_a_cue_is_scored_by_its_opening_words() -> None:
