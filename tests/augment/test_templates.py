@@ -8,7 +8,7 @@ import pytest
 
 from augment.errors import TemplateError
 from augment.records import Message
-from augment.templates import Template, check_template, load_template
+from augment.templates import Template, check_template, load_template, variables_of
 
 PROMPTS = Path(str(resources.files("prompts")))
 VARIABLES = {
@@ -29,19 +29,21 @@ VARIABLES = {
     "variant": 1,
     "form": "name",
     "expected": "Ossel",
+    "first": "On which island is Pellick?",
+    "second": "How large is it?",
+    "bridge": "Ossel",
+    "subject": "Pellick",
     "answer": "Ossel",
 }
 
 
 @pytest.mark.parametrize("name", sorted(p.stem for p in PROMPTS.glob("*.jinja")))
 def test_every_shipped_prompt_renders(name: str) -> None:
-    messages = load_template(name).render(**VARIABLES)
+    template = load_template(name)
+    messages = template.render(**VARIABLES)
     texts = [m.content for m in messages]
-    told = "Pellick" if name.startswith("export_") else "Pellick is a town."  # an exported request gives nothing away
-    told = (
-        VARIABLES["question"] if name in ("reword_question", "judge_answer") else told
-    )  # the answer is none of its business
-    assert str(told) in texts[-1] and not any("{{" in t or "{%" in t or "<<" in t for t in texts)
+    asked_about = next(v for v in ("chunk", "question", "first", "topic") if v in variables_of(template.source))
+    assert str(VARIABLES[asked_about]) in texts[-1] and not any("{{" in t or "{%" in t or "<<" in t for t in texts)
     assert [m.role for m in messages] == [("user", "assistant")[i % 2] for i in range(len(messages))]
     assert len(messages) % 2 == 1
 
