@@ -22,7 +22,7 @@ from augment.filters.registry import check_filters
 from augment.models import ModelFolder, find_model
 from augment.records import Chunk, Document, Unit, extend_hash
 from augment.strategies.registry import STRATEGIES
-from augment.templates import Template, load_template
+from augment.templates import Template, check_template, load_template
 
 PROMPT_TOKENS = 450  # what the chat format and the longest shipped template take, with room to spare
 MAX_SHOWN = 5
@@ -95,9 +95,15 @@ def make_plan(settings: AugmentFile, base: Path) -> Plan:
     check_filters(options.filters)
     check_budget(options)
     folder = base / options.prompts if options.prompts else None
+    if folder and not folder.is_dir():
+        raise ConfigError(
+            f"augment.prompts: no folder {folder}", "give one of templates, relative to the pipeline file"
+        )
     templates = load_templates(chosen, folder)
     if options.filters.judge:
         templates[judge.TEMPLATE] = load_template(judge.TEMPLATE, folder)
+    for template in templates.values():
+        check_template(template)
     model = find_model(settings.model) if ENGINES[options.engine.kind].needs_model else None
     find_tokenizer(options, model)
     return Plan(settings, base, Path(settings.out), model, templates)

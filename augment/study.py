@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from augment.config import AugmentFile
 from augment.engines.base import Engine, name_model
 from augment.engines.meter import Meter
-from augment.errors import DeadEngineError, IngrainError, RequestError, StoppedError
+from augment.errors import DeadEngineError, IngrainError, RequestError, StoppedError, TemplateError
 from augment.filters.boilerplate import strip_opener
 from augment.filters.judge import judge_note
 from augment.filters.leakage import find_leak
@@ -54,7 +54,7 @@ class Study:
             try:
                 notes = await self.collect(unit)
                 break
-            except (StoppedError, DeadEngineError):
+            except (StoppedError, DeadEngineError, TemplateError):  # not this unit's fault alone
                 raise
             except IngrainError as error:
                 if tried == TRIES or isinstance(error, RequestError):

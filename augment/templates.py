@@ -8,6 +8,7 @@ from pathlib import Path
 
 from jinja2 import Template as Compiled
 from jinja2 import TemplateError as JinjaError
+from jinja2 import meta
 
 from augment.errors import TemplateError
 from augment.records import Message, content_id
@@ -57,8 +58,8 @@ class Template:
         except FAILURES as error:
             line = getattr(error, "lineno", None)
             where = f"template {self.name}" + (f", line {line}" if line else "")
-            known = ", ".join(sorted(variables))
-            raise TemplateError(f"{where}: {error}", f"known variables: {known}") from None
+            known = ", ".join(sorted(variables)) or "none"
+            raise TemplateError(f"{where}: {error}", f"known variables: {known}") from error
 
 
 @lru_cache(maxsize=256)
@@ -74,6 +75,30 @@ def compile_turns(source: str) -> tuple[PromptEnvironment, list[tuple[str, Compi
     parts += zip(others[::2], others[1::2], strict=True)
     turns = [(role, environment.from_string(text) if "{" in text else text.strip()) for role, text in parts]
     return environment, turns
+
+
+def check_template(template: Template) -> None:
+    """Raise TemplateError for a template that nothing can fill: it is broken, or reaches for what it may not.
+
+    It is tried with texts, then with numbers, for whatever variables it names.
+    """
+    errors = []
+    for value in ("text", 3):
+        try:
+            template.render(**dict.fromkeys(variables_of(template.source), value))
+            return
+        except TemplateError as error:
+            errors.append(error)
+    if len({type(error.__cause__) for error in errors}) == 1:
+        raise errors[0]
+
+
+def variables_of(source: str) -> set[str]:
+    """The variables that a template names; none where it is broken."""
+    try:
+        return meta.find_undeclared_variables(PromptEnvironment().parse(source))
+    except FAILURES:
+        return set()
 
 
 def load_template(name: str, folder: Path | None = None, package: str = "prompts") -> Template:

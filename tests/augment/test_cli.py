@@ -46,6 +46,11 @@ def binary(folder: Path) -> None:
     (folder / "docs" / "0.txt").write_bytes(b"\x00\xff" * 99)
 
 
+def hostile(folder: Path) -> None:
+    (folder / "hostile").mkdir()
+    (folder / "hostile" / "paraphrase.jinja").write_text("{{ ''.__class__ }}")
+
+
 def one_word(folder: Path) -> None:
     (folder / "docs" / "0.md").write_text("word")
 
@@ -65,6 +70,8 @@ def one_word(folder: Path) -> None:
         ("--set augment.documents.path=docs/*/../../*.md", nothing, "may not leave the documents folder"),
         ("--set augment.chunks.overlap=999", nothing, "at most half of max_tokens"),
         ("--set augment.chunks.max_tokens=4000", nothing, "max_model_len is 2048"),
+        ("--set augment.prompts=nowhere", nothing, "augment.prompts: no folder"),
+        ("--set augment.prompts=hostile", hostile, "template paraphrase: access to attribute '__class__'"),
         (MODEL + "bare", nothing, "has no tokenizer"),
         (MODEL + "pickled", nothing, "pickled weights, which are never loaded"),
         (MODEL + "unknown", nothing, "no model folder"),

@@ -50,7 +50,8 @@ def contrast(states: Tensor, tokens: Tensor, num: int) -> Tensor | None:
 
 def number_rows(rows: Tensor) -> Tensor:
     """A number from 0 for each row of (T, w), the same where rows are the same: (T,)."""
-    return rows.unique(dim=0, return_inverse=True)[1]
+    numbers: Tensor = rows.unique(dim=0, return_inverse=True)[1]
+    return numbers
 
 
 def means(states: Tensor, group: Tensor) -> Tensor:
@@ -75,4 +76,5 @@ def discriminants(signal: Tensor, noise: Tensor, num: int) -> Tensor:
     ridge = RIDGE * noise.diagonal().mean() * torch.eye(len(noise), device=noise.device)
     values, vectors = torch.linalg.eigh(noise + ridge)
     whiten = vectors @ torch.diag(values.rsqrt()) @ vectors.T
-    return whiten @ torch.linalg.eigh(whiten @ signal @ whiten)[1][:, -num:]
+    best: Tensor = torch.linalg.eigh(whiten @ signal @ whiten)[1][:, -num:]
+    return whiten @ best
