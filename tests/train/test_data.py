@@ -6,8 +6,6 @@ from itertools import pairwise
 
 import pytest
 
-import pytest
-
 from augment.errors import DatasetError
 from augment.models import find_model
 from train.config import Data
