@@ -27,16 +27,24 @@ VARIABLES = {
     "questions": "- Where?",
     "variant": 1,
     "form": "name",
+    "answer": "Pellick",
+    "expected": "Pellick",
+    "subject": "Ossel",
+    "first": "Which island?",
+    "second": "Which town?",
+    "bridge": "Ossel",
 }
+# What the last turn shows of prompts that are not about a text: an export gives nothing away, others are about questions.
+SHOWN = {"export_about": "Pellick", "reword_question": "Where?", "judge_answer": "Where?", "question_two_hop": "Ossel"}
 
 
 @pytest.mark.parametrize("name", sorted(p.stem for p in PROMPTS.glob("*.jinja")))
 def test_every_shipped_prompt_renders(name: str) -> None:
     messages = load_template(name).render(**VARIABLES)
     texts = [m.content for m in messages]
-    told = "Pellick" if name.startswith("export_") else "Pellick is a town."  # an exported request gives nothing away
-    told = VARIABLES["question"] if name == "reword_question" else told  # the answer is none of its business
-    assert str(told) in texts[-1] and not any("{{" in t or "{%" in t or "<<" in t for t in texts)
+    assert SHOWN.get(name, "Pellick is a town.") in texts[-1] and not any(
+        "{{" in t or "{%" in t or "<<" in t for t in texts
+    )
     assert [m.role for m in messages] == [("user", "assistant")[i % 2] for i in range(len(messages))]
     assert len(messages) % 2 == 1
 
