@@ -34,7 +34,7 @@ VARIABLES = {
     "second": "Which town?",
     "bridge": "Ossel",
 }
-# What the last turn shows of prompts that are not about a text: an export gives nothing away, others are about questions.
+# What the last turn shows of prompts that are not about a text: an export gives nothing away, some are about questions.
 SHOWN = {"export_about": "Pellick", "reword_question": "Where?", "judge_answer": "Where?", "question_two_hop": "Ossel"}
 
 
