@@ -89,7 +89,10 @@ def choose_scale(data: dict[str, Any], overrides: Sequence[str], name: str) -> t
     if scale not in scales:
         known = f"it has {', '.join(map(str, scales))}" if scales else "it has no scales"
         raise ConfigError(f"{name} has no scale {scale}", known)
-    return merge(data, scales[scale]), str(scale)
+    try:
+        return merge(data, scales[scale]), str(scale)
+    except RecursionError:
+        raise ConfigError(f"{name}: the scale {scale} stands in itself", "write it out without aliases") from None
 
 
 def merge(data: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -101,15 +104,23 @@ def merge(data: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
     return merged
 
 
-def place_outputs(value: Any, out: Any, base: Path) -> Any:
-    """The settings with each `{out}/...` as a path from `base`, as other inputs are: it moves along with both."""
-    if isinstance(value, dict):
-        return {key: place_outputs(part, out, base) for key, part in value.items()}
-    if isinstance(value, list):
-        return [place_outputs(part, out, base) for part in value]
+def place_outputs(value: Any, out: Any, base: Path, seen: dict[int, Any] | None = None) -> Any:
+    """The settings with each `{out}/...` as a path from `base`, as other inputs are: it moves along with both.
+
+    What stands in them several times (an alias, of itself too) is gone through once: `seen` is by the id of the old.
+    """
+    seen = {} if seen is None else seen
     if isinstance(value, str) and isinstance(out, str) and value.startswith(OUT):
         return os.path.relpath(Path(out).resolve() / value.removeprefix(OUT), base.resolve())
-    return value
+    if not isinstance(value, dict | list) or id(value) in seen:
+        return seen.get(id(value), value)
+    if isinstance(value, list):
+        items = seen[id(value)] = list[Any]()
+        items += [place_outputs(part, out, base, seen) for part in value]
+        return items
+    parts = seen[id(value)] = dict[Any, Any]()
+    parts.update({key: place_outputs(part, out, base, seen) for key, part in value.items()})
+    return parts
 
 
 class StrictLoader(yaml.SafeLoader):

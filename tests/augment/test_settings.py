@@ -196,6 +196,12 @@ def test_a_mistake_in_a_scale_names_its_line(tmp_path: Path, text: str, override
     assert expected in str(caught.value) and "\n" not in str(caught.value)
 
 
+def test_a_scale_that_stands_in_itself_is_one_line(tmp_path: Path) -> None:
+    text = "out: x\naugment: &y {augment: *y}\nscale: a\nscales: {a: &x {augment: *x}}\n"
+    with pytest.raises(ConfigError, match="the scale a stands in itself"):
+        load(tmp_path, text)
+
+
 def test_a_path_in_the_output_folder_moves_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "pipes").mkdir()

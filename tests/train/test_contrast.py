@@ -46,6 +46,7 @@ def world(num_people: int) -> tuple[torch.Tensor, torch.Tensor]:
 def test_queries_tell_people_of_one_surname_apart_only_with_contrasts() -> None:
     states, tokens = world(40)
     keys = ProductKeys(24, 16, 2, 2, 8, seed=0)
+    keys.fit(states)
 
     def likeness(steps: int) -> float:
         second = keys.halves(states)[1]

@@ -77,4 +77,5 @@ def discriminants(signal: Tensor, noise: Tensor, num: int) -> Tensor:
     values, vectors = torch.linalg.eigh(noise + ridge)
     whiten = vectors @ torch.diag(values.rsqrt()) @ vectors.T
     best: Tensor = torch.linalg.eigh(whiten @ signal @ whiten)[1][:, -num:]
-    return whiten @ best
+    directions: Tensor = whiten @ best
+    return directions
