@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1]
 
 def make_targets(text: str) -> set[str]:
     """The targets that the commands of a text make."""
-    commands = re.findall(r"\bmake((?: +[a-z]+)+)", text)
+    commands = re.findall(r"(?<!questions )\bmake((?: +[a-z]+)+)", text)  # not `train questions make`
     return {target for command in commands for target in command.split()}
 
 
@@ -24,8 +24,8 @@ def test_ci_runs_only_make_targets_that_the_readme_names() -> None:
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     commands = [line for line in script.splitlines() if line and not line.startswith("#")]
     assert commands[:2] == ["set -euo pipefail", 'cd "$(dirname "$0")/.."']
-    assert all(command.startswith("make ") for command in commands[2:])
-    assert {"check", "test"} <= make_targets("\n".join(commands[2:])) <= targets_in_readme()
+    assert commands[2].startswith("command -v chromium") and commands[-2].strip().startswith("|| echo")  # may fail
+    assert {"check", "test"} <= make_targets(commands[-1]) <= targets_in_readme()
 
 
 def test_make_alone_lists_every_target() -> None:

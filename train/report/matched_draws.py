@@ -85,10 +85,14 @@ def parts_of(run: RunResult) -> Parts:
 def measure_matched(
     method: MethodSummary, levels: Sequence[float], base: RunResult, weights: Weights
 ) -> MatchedIntervals | None:
-    """The intervals of one method; None where a point of a run does not say what it is made of."""
+    """The intervals of one method; None where the base knows nothing, or a point does not say what it is made of."""
     paths = [trace_parts(run, base) for run in method.results]
     sizes = [weights.held_out.shape[1], weights.known.shape[1], weights.texts.shape[1]]
-    if not all(sizes) or not all(parts is not None and parts.sizes == sizes for path in paths for parts in path):
+    if (
+        not all(sizes)
+        or not weights.known.any()
+        or not all(parts is not None and parts.sizes == sizes for path in paths for parts in path)
+    ):
         return None
     curves = [[weigh(parts, weights) for parts in path if parts] for path in paths]
     chosen = np.random.default_rng(1).integers(0, len(paths), (NUM_DRAWS, len(paths)))
