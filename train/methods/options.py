@@ -43,8 +43,8 @@ class MemoryOptions(Settings):
     `keys`: placed on what the notes' tokens look like, or random; with `notes`, a token whose best slot scores under
     `null_score` (2 is a perfect match) reads mostly nothing. `damping`: a row that the background reads u times as much
     as the mean row moves at damping / (damping + u) of the rate; 0 damps nothing.
-    `placement`: the notes' keys as far apart as can be, or at the centres of what is alike. `contrasts`: the second half
-    of each key stands for so many directions in which things that end alike differ (people of one surname, say); 0 for
+    `placement`: the notes' keys as far apart as can be, or at the centres of what is alike. `contrasts`: so many
+    directions in which things that end alike differ (people of one surname, say) make the second half of each key; 0:
     none. `patches`: what each document wrote, or one for the whole run.
     `pool`: one table for each layer, or one that all layers read. `gate` lets a token's memory through by 0 to 2,
     `projection` maps what was read; both are dense, change nothing before training and train by AdamW at `dense_lr`.
