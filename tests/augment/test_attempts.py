@@ -60,6 +60,7 @@ def test_an_engine_that_dies_once_loses_and_doubles_nothing(tmp_path: Path) -> N
     assert not list((tmp_path / "out" / "notes" / ".staging").glob("attempt-*"))
 
 
+@pytest.mark.slow
 def test_a_unit_that_kills_every_engine_is_rejected_and_the_others_are_done(tmp_path: Path) -> None:
     write_documents(tmp_path)
     done = run_augment(tmp_path, "max_restarts: 9")

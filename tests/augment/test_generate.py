@@ -35,6 +35,7 @@ def run_augment(folder: Path, *options: str) -> subprocess.CompletedProcess[str]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=240, env=ENVIRONMENT)
 
 
+@pytest.mark.slow
 def test_a_run_keeps_rejects_and_resumes(tmp_path: Path) -> None:
     (tmp_path / "pipeline.yaml").write_text(PIPELINE)
     for name in ("Pellick", "Crake", "Tarrow", "Dunsel"):

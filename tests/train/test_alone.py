@@ -35,6 +35,7 @@ assert not {"ray", "vllm", "datasets"} & set(sys.modules)
 """
 
 
+@pytest.mark.slow
 def test_all_of_train_runs_without_ray_vllm_and_datasets(tiny_model: Path, tmp_path: Path) -> None:
     file = str(write_world(tmp_path, tiny_model))
     methods = {"memory": {"layers": [1], "num_keys": 16}, "lora": {"rank": 2}, "full": {}, "prefix": {"num_tokens": 4}}

@@ -100,6 +100,7 @@ def texts_of(corpus: Any, loaded: Loaded) -> list[str]:
     return [loaded.tokenizer.decode(sample.ids, skip_special_tokens=True) for sample in corpus.replay]
 
 
+@pytest.mark.slow
 def test_replay_comes_from_the_background_a_file_or_a_dataset(loaded: Loaded, tmp_path: Path) -> None:
     from datasets import Dataset
 

@@ -19,6 +19,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Path:
     return write_world(tmp_path_factory.mktemp("grid"), tiny_model)
 
 
+@pytest.mark.slow
 def test_every_run_is_trained_on_the_same_tokens_evaluated_and_reported(world: Path, knowing: None) -> None:
     said = invoke("run", world)
     assert said.count("asking the teacher") == 1
@@ -75,6 +76,7 @@ def test_a_stream_is_asked_about_all_groups_after_each(world: Path, knowing: Non
         assert not set(slots.tolist()) & set(second.layers[layer][0].tolist())
 
 
+@pytest.mark.slow
 def test_a_stream_that_was_killed_goes_on_in_its_group(
     world: Path, knowing: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
