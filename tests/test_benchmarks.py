@@ -106,3 +106,19 @@ def test_the_loop_s_figures_say_how_many_times_as_fast_as_its_rival_it_is(monkey
     clock = loop.Clock()
     clock.ticks = [0.0, 9.0, 10.0, 12.0]
     assert clock.seconds() == [1.0, 2.0], "from the end of the warm-up on"
+
+
+def test_a_sweep_runs_each_variant_with_each_seed_and_refuses_unknown_keys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    sweep = load("memory_sweep")
+    file = tmp_path / "variants.jsonl"
+    file.write_text('{"name": "a", "seeds": [0, 3], "set": {"k": 8}}\n\n{"name": "b", "model": "other"}\n')
+    runs = list(sweep.list_runs(file, "mine"))
+    expected = [("a", 0, "mine"), ("a", 3, "mine"), ("b", 0, "other")]
+    assert [(run["name"], run["seed"], run["model"]) for run in runs] == expected
+    assert runs[0]["set"] == {"k": 8} and runs[2]["facts"] == 48
+    file.write_text('{"name": "a", "layer": 3}\n')
+    with pytest.raises(SystemExit, match="unknown key layer"):
+        list(sweep.list_runs(file, "mine"))
