@@ -67,6 +67,16 @@ class VllmEngine(EngineOptions):
     options: dict[str, Any] = Field(default_factory=dict)
 
 
+class TransformersEngine(EngineOptions):
+    """`generate` of transformers in this process, `max_batch` requests at once: slower than vLLM, and runs everywhere.
+
+    It takes the GPU where PyTorch sees one; `gpus_per_actor` keeps it for the actor.
+    """
+
+    kind: Literal["transformers"] = "transformers"
+    max_batch: int = Field(default=32, ge=1)
+
+
 class OpenaiEngine(EngineOptions):
     """An endpoint that speaks OpenAI's chat completions. `api_key_env` names the environment variable with the key.
 
@@ -108,7 +118,7 @@ class EchoEngine(EngineOptions):
     deaths_file: str | None = None
 
 
-AnyEngineSettings = VllmEngine | OpenaiEngine | EchoEngine
+AnyEngineSettings = VllmEngine | TransformersEngine | OpenaiEngine | EchoEngine
 EngineSettings = Annotated[AnyEngineSettings, Field(discriminator="kind")]
 SECRET = re.compile(
     r"api.?key|authorization|bearer|(hf|access|auth).?token|secret|passw|credential|cookie|headers?$", re.IGNORECASE
