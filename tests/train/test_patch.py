@@ -160,6 +160,26 @@ def test_forgetting_one_document_leaves_the_other(tiny_model: Path, tmp_path: Pa
     assert losses() == base
 
 
+def test_one_patch_for_a_whole_run_is_what_its_tables_hold(tiny_model: Path, tmp_path: Path) -> None:
+    options = MemoryOptions(layers=[1, 2], num_keys=16, heads=2, k=4, half_key_size=8, patches="run", lr=0.1)
+    trained = MemoryMethod(load_model(str(tiny_model), bf16=False).network, options, seed=0)
+    batches = [pad([Sample([5 + i, 9, 30 + i, 7], document=f"{i}")]) for i in range(3)]
+    fit_background(trained.network, trained.memories, [pad([Sample(list(range(3, 60)))])], [pad([Sample([9, 8, 7])])])
+    for batch in batches:
+        trained.begin()
+        next_token_loss(trained.network, batch).backward()  # type: ignore[no-untyped-call]
+        trained.update([batch], 1.0)
+    tables = {layer: memory.values.clone() for layer, memory in trained.memories.items()}
+    assert all(table.any() for table in tables.values()) and not trained.recorder.parts
+    trained.save(tmp_path)
+    assert [entry.applied for entry in read_order(tmp_path / "patches")] == [True]
+    for apply in (False, True):
+        set_applied(tmp_path / "patches", read_order(tmp_path / "patches")[0].name, apply)
+        trained.load(tmp_path)
+        for layer, memory in trained.memories.items():
+            assert torch.equal(memory.values, tables[layer] if apply else torch.zeros_like(tables[layer]))
+
+
 def test_sums_add_in_order_and_names_of_files_are_safe_and_differ() -> None:
     slots, deltas = sum_rows(
         [(torch.tensor([3, 1]), torch.tensor([[1.0], [2.0]])), (torch.tensor([1]), torch.ones(1, 1))]

@@ -20,7 +20,8 @@ class ProductKeys(nn.Module):
     2. split each query in halves, normalise each;
     3. top k of each half's cosine with its n half keys;
     4. top k of the sums that can be among them (`pairs_to_search`): exact top k of all n * n keys;
-    5. softmax of the k sums and of one more, `null_score`, that reads nothing: a token far from all keys reads little.
+    5. softmax of the k sums, times sigmoid(SHARPNESS (2 c - null_score)), where c is the best cosine of the first
+       half: a token far from all keys reads little, whatever the second half tells apart.
 
     Keys are random, and nothing is null, until `place` puts them where the notes are.
     """
@@ -67,7 +68,7 @@ class ProductKeys(nn.Module):
     def place(self, states: Tensor, null_score: float, placement: str = "spread") -> None:
         """Put half keys on the halves of the notes' states (T, d), once `fit`; those that find no point stay random.
 
-        A sum of two cosines is 2 at a key and, for a random one, about 0.7 at best: `null_score` lies between.
+        Twice the best cosine is 2 at a key and, for a random one, about 0.7: `null_score` lies between.
         """
         for i, halves in enumerate(self.halves(states)):
             for head in range(len(self.keys)):
@@ -92,6 +93,6 @@ class ProductKeys(nn.Module):
         sums = best_1.index_select(-1, of_1) + best_2.index_select(-1, of_2)
         best, pair = sums.topk(self.k, -1)
         slots = at_1.gather(-1, of_1[pair]) * self.keys.shape[2] + at_2.gather(-1, of_2[pair])
-        null = self.null_score.expand_as(best[..., :1])
-        weights = (SHARPNESS * torch.cat([best, null], -1)).softmax(-1)[..., : self.k]
+        familiar = torch.sigmoid(SHARPNESS * (2 * best_1.amax(-1, keepdim=True) - self.null_score))
+        weights = (SHARPNESS * best).softmax(-1) * familiar
         return slots.flatten(1), weights.flatten(1)

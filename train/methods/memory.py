@@ -24,6 +24,7 @@ from train.memory.patch import (
     add_patches,
     applied_patches,
     merge_patches,
+    patch_name,
     save_patch,
     write_order,
 )
@@ -91,7 +92,19 @@ class MemoryMethod:
             rows, gradient = rows[held], gradient[held]
         freedom = scale * self.freedom(pool, rows)
         moved = self.optimizer(index).step(pool.place(rows), gradient, freedom, mean_square)
-        self.recorder.add(document, index, rows, moved)
+        if not self.writes_one_patch:
+            self.recorder.add(document, index, rows, moved)
+
+    @property
+    def writes_one_patch(self) -> bool:
+        """Whether the tables themselves say what was written; nothing is noted down then."""
+        return self.options.patches == "run" and not self.peers.splits
+
+    def written_rows(self) -> dict[int, tuple[Tensor, Tensor]]:
+        """Slots (R,) and values (R, d) of the rows that are not zero, by layer."""
+        tables = {index: memories[0].values for index, memories in self.pools.items()}
+        written = {index: table.any(dim=1).nonzero().flatten() for index, table in tables.items()}
+        return {index: (slots, tables[index][slots]) for index, slots in written.items()}
 
     def freedom(self, pool: Pool, rows: Tensor) -> Tensor:
         """How far each row may go at most, (R, 1) from 0 to 1."""
@@ -139,9 +152,8 @@ class MemoryMethod:
     def state(self) -> dict[str, Tensor]:
         """Rows that were written, with their moments, what each document wrote, and what trains densely."""
         tensors = self.dense.state() if self.dense else {}
-        for index, memories in self.pools.items():
-            rows = memories[0].values.any(dim=1).nonzero().flatten()
-            tensors |= {f"{index}/rows": rows, f"{index}/values": memories[0].values[rows]}
+        for index, (rows, values) in self.written_rows().items():
+            tensors |= {f"{index}/rows": rows, f"{index}/values": values}
         tensors |= {f"{index}/protected": slots for index, slots in self.protected.items()}
         for index, optimizer in self.optimizers.items():
             tensors |= {f"{index}/optimizer/{name}": tensor for name, tensor in optimizer.save().items()}
@@ -179,6 +191,8 @@ class MemoryMethod:
 
     def patches(self) -> list[Patch]:
         """What was written, a patch a document; all workers call it."""
+        if self.writes_one_patch:
+            return [Patch(patch_name(""), self.written_rows(), {**self.description, "document": ""})]
         mine = self.recorder.patches(self.description)
         if not self.peers.splits:
             return mine
