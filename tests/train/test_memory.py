@@ -204,6 +204,7 @@ def test_a_row_that_the_background_reads_is_damped() -> None:
     pool.count_background(torch.tensor([[0, 0, 1]]), torch.tensor([[0.5, 1.0, 0.5]]))
     assert torch.equal(pool.document_frequency, torch.tensor([1.0, 0.5, 0.0, 0.0]))
     torch.testing.assert_close(pool.background_share(torch.arange(4)), torch.tensor([3.0, 1.0, 0.0, 0.0]))
+    torch.testing.assert_close(pool.half_share(torch.arange(4)), torch.tensor([2.0, 2.0, 0.0, 0.0]))
     torch.testing.assert_close(damp(torch.tensor([3.0, 1.0, 0.0]), 0.5), torch.tensor([0.5 / 3.5, 0.5 / 1.5, 1.0]))
 
 
@@ -236,6 +237,8 @@ def test_placed_keys_are_read_by_tokens_like_the_notes_alone() -> None:
     assert keys(notes)[1].sum(1).min() > 1.8  # of two heads
     assert keys(others)[1].sum(1).median() < 0.5
     assert len(keys(notes)[0].unique()) > 12
+    keys.keys[:, 1] = keys.halves(others)[1][:16].transpose(0, 1)  # near others in the second half is not near enough
+    assert keys(others[:16])[1].sum(1).median() < 0.5
 
 
 def test_one_column_moves_as_in_torch_adam() -> None:

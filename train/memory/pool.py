@@ -1,5 +1,6 @@
 """The value rows that one or more memories read, and how often the background reads each."""
 
+import math
 import mmap
 
 import torch
@@ -54,6 +55,12 @@ class Pool(nn.Module):
     def background_share(self, slots: Tensor) -> Tensor:
         """How often the background reads each of the slots (R,), in reads of the mean slot; 0 without a background."""
         return self.access_count[slots] / self.access_count.mean().clamp_min(1e-12)
+
+    def half_share(self, slots: Tensor) -> Tensor:
+        """The same of all slots together that share a slot's first half key: what reads the mean one reads 1 of it."""
+        num_keys = math.isqrt(len(self.access_count))
+        of_half = self.access_count.view(num_keys, num_keys).sum(1)
+        return of_half[slots // num_keys] / of_half.mean().clamp_min(1e-12)
 
 
 def table_of_zeros(num_rows: int, width: int) -> Tensor:

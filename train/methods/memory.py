@@ -110,7 +110,10 @@ class MemoryMethod:
         """How far each row may go at most, (R, 1) from 0 to 1."""
         if self.options.damping == 0:
             return torch.ones(len(rows), 1, device=rows.device)
-        return damp(pool.background_share(rows), self.options.damping)[:, None]
+        share = pool.background_share(rows)
+        if self.options.contrasts:  # the second half spreads what all texts say over many rows
+            share = torch.maximum(share, pool.half_share(rows))
+        return damp(share, self.options.damping)[:, None]
 
     def choose(self, pool: Pool, slots: Tensor, count: Tensor) -> Tensor:
         """Positions in `slots` (U,) of the rows that this step may move; `count` (U,) are the batch's accesses."""
