@@ -51,7 +51,7 @@ class MemoryOptions(Settings):
     """
 
     kind: Literal["memory"] = "memory"
-    layers: list[Annotated[int, Field(ge=0)]] = Field(default=[3, 6, 10], min_length=1)
+    layers: list[Annotated[int, Field(ge=0)]] = Field(default=[6, 10, 14], min_length=1)
     mlp: str = "mlp"
     num_keys: int = Field(default=512, ge=2)
     heads: int = Field(default=4, ge=1)
