@@ -11,6 +11,8 @@ import argparse
 import copy
 import json
 import multiprocessing
+import os
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
@@ -94,6 +96,13 @@ def run_variant(run: dict[str, Any], known: list[dict[str, Any]], data: Path, de
     return {**run, **row, "nll_ratio": round(row["nll"] / nll, 5), "num_known": len(known)}
 
 
+def end_with_parent() -> None:
+    """Let a worker end when the process that started it does, however that ends."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
+
+
 def row_of(done: Future[dict[str, Any] | None]) -> dict[str, Any] | None:
     """What a run found; one that failed says why and leaves no row."""
     try:
@@ -129,7 +138,10 @@ def main() -> None:
     known = {run["model"]: known_of(run["model"], args.data) for run in runs}
     print(json.dumps({"known": {model: len(questions) for model, questions in known.items()}}), flush=True)
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(args.workers, mp_context=context) as pool, args.out.open("a", encoding="utf-8") as out:
+    with (
+        ProcessPoolExecutor(args.workers, mp_context=context, initializer=end_with_parent) as pool,
+        args.out.open("a", encoding="utf-8") as out,
+    ):
         begun = [pool.submit(run_variant, run, known[run["model"]], args.data, deadline) for run in runs]
         for done in as_completed(begun):
             row = row_of(done)
