@@ -68,10 +68,11 @@ def test_the_real_model_forgets_one_document_and_keeps_the_other(tmp_path: Path)
     fit_background(loaded.network, method.memories, passages, questions, batches, method.options)
     for step in range(60):
         take_step(loaded.network, method, [batches[step % 2]], 1 - step / 60, step)
+    method.save(tmp_path)
+    method.load(tmp_path)
     learned = {document: answer_probabilities(loaded, document) for document in DOCUMENTS}
     assert max(base["north.md"] + base["south.md"]) < 0.1
     assert min(learned["north.md"] + learned["south.md"]) > 0.5
-    method.save(tmp_path)
     set_applied(tmp_path / "patches", patch_name("south.md"), False)
     method.load(tmp_path)
     kept, gone = answer_probabilities(loaded, "north.md"), answer_probabilities(loaded, "south.md")
@@ -80,5 +81,4 @@ def test_the_real_model_forgets_one_document_and_keeps_the_other(tmp_path: Path)
     assert all(now < 0.5 * before for now, before in zip(gone, learned["south.md"], strict=True))
     set_applied(tmp_path / "patches", patch_name("south.md"), True)
     method.load(tmp_path)
-    again = answer_probabilities(loaded, "north.md") + answer_probabilities(loaded, "south.md")
-    torch.testing.assert_close(again, learned["north.md"] + learned["south.md"], atol=0.02, rtol=0)
+    assert {document: answer_probabilities(loaded, document) for document in DOCUMENTS} == learned
