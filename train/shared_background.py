@@ -18,6 +18,7 @@ from train.methods.memory import MemoryMethod
 from train.model import Loaded, holds_bf16
 
 FOLDER = "background"
+VERSION = "2"  # of how weights are made of scores: 2 holds the null score against the first half
 
 
 def fit_once(
@@ -31,7 +32,7 @@ def fit_once(
     """Fit the method's memories, or read what an earlier fit of the same left in `folder`; returns whether it was."""
     options = method.options
     placing = (options.null_score, options.placement, options.contrasts)
-    parts = [loaded.folder.revision, str(holds_bf16(loaded.network)), *map(str, placing)]
+    parts = [VERSION, loaded.folder.revision, str(holds_bf16(loaded.network)), *map(str, placing)]
     file = folder / FOLDER / f"{hash_of(method.memories, [passages, questions, notes], parts)}.safetensors"
     if found := method.peers.agree(file.is_file()):
         load_background(method.memories, file)

@@ -71,10 +71,11 @@ class Transformers:
                 replies = await asyncio.to_thread(self.answer, [r.ids for r in batch], batch[0].sampling)
             except Exception as error:
                 for request in batch:
-                    request.reply.set_exception(explain(error, len(batch)))
+                    if not request.reply.done():  # its unit may have been given up
+                        request.reply.set_exception(explain(error, len(batch)))
                 continue
             for request, reply in zip(batch, replies, strict=True):
-                if not request.reply.done():  # its unit may have been given up
+                if not request.reply.done():
                     request.reply.set_result(reply)
 
     def take_batch(self) -> list[Request]:

@@ -25,7 +25,10 @@ def attach_memories(network: nn.Module, options: MemoryOptions, seed: int, peers
     """Put a memory of zeros beside the MLP of each chosen layer; outputs stay bit-identical until a row moves."""
     layers = decoder_layers(network, options.mlp)
     if max(options.layers) >= len(layers):
-        raise ConfigError(f"memory.layers names layer {max(options.layers)} of {len(layers)}", "layers count from 0")
+        raise ConfigError(
+            f"memory.layers names layer {max(options.layers)} of {len(layers)}",
+            "name others in train.methods.memory.layers; layers count from 0",
+        )
     size: int = cast(Any, network).config.hidden_size
     device = next(network.parameters()).device
     memories: dict[int, Memory] = {}
