@@ -101,7 +101,8 @@ class Train(Settings):
     `batches_per_step`: batches whose gradients are added up before an update, as if they were one.
     `schedule`: after the warm-up, half a cosine down to a tenth, a line down to a tenth, or a constant rate.
     `cache_activations`: keep the states below the first block that trains, and start above it when a text comes again.
-    `tasks`: so many groups of documents, trained one after another, all questions asked after each; 0 for all at once.
+    `tasks`: so many groups of documents, trained one after another; 0 for all at once. All questions are asked after
+    each `ask_every` of them, and after the last.
     `sweep`: factors of each method's own `lr` that `train run --sweep` tries.
     `tracking`: what the figures of metrics.jsonl and curve.jsonl are given to as well, on this disk.
     `checkpoint_every`: steps after which a run's state is saved, to go on from after a kill; the `keep` latest stay.
@@ -123,6 +124,7 @@ class Train(Settings):
     watch: Watch | None = None
     workers: Workers = Workers()
     tasks: int = Field(default=0, ge=0)
+    ask_every: int = Field(default=1, ge=1)
     sweep: Axis[PositiveFloat] = Field(default=[0.25, 0.5, 1, 2, 4], min_length=1)
     tracking: Axis[Literal["tensorboard", "mlflow"]] = Field(default_factory=list)
     checkpoint_every: int = Field(default=0, ge=0)

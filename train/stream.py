@@ -1,6 +1,7 @@
 """Trains on groups of documents one after another and asks about all of them after each: the R matrix of a stream.
 
-R[i][j] is recall of held-out questions about group j after training on group i (Lopez-Paz & Ranzato 1706.08840).
+R[i][j] is recall of held-out questions about group j after training on group i (Lopez-Paz & Ranzato 1706.08840). With
+`ask_every` most rows stay unknown, and with them the figures of groups that were not asked about in their turn.
 """
 
 import json
@@ -53,7 +54,9 @@ def train_stream(
             method.network, method, part, options, cell.seed, log, show, mix=cell.mix, keeper=keepers[number]
         )
         method.end_task()
-        rows.append(measure_groups(loaded, exam, known, groups) | asdict(trained))
+        is_asked = (number + 1) % options.ask_every == 0 or number + 1 == len(groups)
+        found = measure_groups(loaded, exam, known, groups) if is_asked else unknown_row(groups)
+        rows.append(found | asdict(trained))
         if stage.peers.is_main:
             write_json(describe_stream(groups, rows), folder / STREAM)
         if number + 1 < len(groups) and options.checkpoint_every:
@@ -90,6 +93,11 @@ def measure_groups(loaded: Loaded, exam: Exam, known: set[str], groups: Sequence
     return {"recall": recall, "kept": figures["retention"]["kept"], "nll": figures["general"]["nll"], "right": right}
 
 
+def unknown_row(groups: Sequence[set[str]]) -> dict[str, Any]:
+    """What stands for figures where nothing was asked."""
+    return {"recall": [None] * len(groups), "kept": None, "nll": None, "right": None}
+
+
 def describe_stream(groups: Sequence[set[str]], rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The record: `before` training, then one row a group; accuracy, transfer and forgetting of the groups so far.
 
@@ -103,15 +111,17 @@ def describe_stream(groups: Sequence[set[str]], rows: Sequence[dict[str, Any]]) 
     scored = [j for j in range(last + 1) if matrix[last][j] is not None]
     earlier = [j for j in scored if j < last]
     later = [j for j in scored if j > 0]
-    best = {j: max(matrix[i][j] for i in range(j, last + 1)) for j in earlier}
+    best = {j: max(matrix[i][j] for i in range(j, last + 1) if matrix[i][j] is not None) for j in earlier}
     return {
         "groups": [sorted(group) for group in groups],
         "before": rows[0],
         "after": list(rows[1:]),
         "accuracy": mean([matrix[last][j] for j in scored]),
-        "backward_transfer": mean([matrix[last][j] - matrix[j][j] for j in earlier]),
-        "forward_transfer": mean([matrix[j - 1][j] - rows[0]["recall"][j] for j in later]),
-        "forgetting": mean([best[j] - matrix[last][j] for j in earlier]),
+        "backward_transfer": mean([matrix[last][j] - matrix[j][j] for j in earlier if matrix[j][j] is not None]),
+        "forward_transfer": mean(
+            [matrix[j - 1][j] - rows[0]["recall"][j] for j in later if matrix[j - 1][j] is not None]
+        ),
+        "forgetting": mean([best[j] - matrix[last][j] for j in earlier if matrix[j][j] is not None]),
     }
 
 

@@ -13,16 +13,28 @@ from train.methods.memory import MemoryMethod
 from train.methods.options import MemoryOptions
 from train.model import Loaded, autocast_of, load_model
 
-TOLD = (
-    "{name} was born in {answer}",
-    "The birthplace of {name} is {answer}",
-    "{name} comes from {answer}",
-    "Question: In which city was {name} born?\nAnswer: {answer}",
-)
-ASKED = "Question: Where was {name} born?\nAnswer:"
-DOCUMENTS = {
-    "north.md": {"Zorvane Drallmoor": "Oslo", "Tavish Quillory": "Lima"},
-    "south.md": {"Kelmira Hestwick": "Cairo", "Saphira Corsack": "Tokyo"},
+NUM_STEPS = 80
+TOLD = {
+    "births.md": (
+        "{name} was born in {answer}",
+        "The birthplace of {name} is {answer}",
+        "{name} comes from {answer}",
+        "Question: In which city was {name} born?\nAnswer: {answer}",
+    ),
+    "trades.md": (
+        "{name} works as a {answer}",
+        "The profession of {name} is {answer}",
+        "{name} is a well known {answer}",
+        "Question: What does {name} do for a living?\nAnswer: {answer}",
+    ),
+}
+ASKED = {
+    "births.md": "Question: Where was {name} born?\nAnswer:",
+    "trades.md": "Question: What is the profession of {name}?\nAnswer:",
+}
+FACTS = {
+    "births.md": {"Zorvane Drallmoor": "Oslo", "Tavish Quillory": "Lima"},
+    "trades.md": {"Kelmira Hestwick": "baker", "Saphira Corsack": "pilot"},
 }
 BACKGROUND = [f"Rain falls on hill number {i} and runs to the sea in small brown rivers." for i in range(8)]
 QUESTIONS = [
@@ -35,8 +47,8 @@ QUESTIONS = [
 def told(loaded: Loaded, document: str) -> Batch:
     """All phrasings of a document's facts, the loss on the answers."""
     samples = []
-    for name, answer in DOCUMENTS[document].items():
-        for form in TOLD:
+    for name, answer in FACTS[document].items():
+        for form in TOLD[document]:
             ids = list(loaded.tokenizer(form.format(name=name, answer=answer)).input_ids)
             num_answer = len(loaded.tokenizer(f" {answer}").input_ids)
             learn = [i >= len(ids) - num_answer for i in range(len(ids))]
@@ -45,40 +57,40 @@ def told(loaded: Loaded, document: str) -> Batch:
 
 
 @torch.no_grad()
-def answer_probabilities(loaded: Loaded, document: str) -> list[float]:
-    """Probability of each answer's first token after a phrasing that was never trained."""
+def ask(loaded: Loaded, document: str) -> list[tuple[bool, float]]:
+    """Of each fact, after a phrasing that was never trained: is the answer's first token the likeliest, how likely."""
     found = []
-    for name, answer in DOCUMENTS[document].items():
-        ids = torch.tensor([loaded.tokenizer(ASKED.format(name=name)).input_ids])
+    for name, answer in FACTS[document].items():
+        ids = torch.tensor([loaded.tokenizer(ASKED[document].format(name=name)).input_ids])
         with autocast_of(loaded.network):
-            logits = loaded.network(input_ids=ids).logits[0, -1].float()
-        found.append(float(logits.softmax(-1)[loaded.tokenizer(f" {answer}").input_ids[0]]))
+            shares = loaded.network(input_ids=ids).logits[0, -1].float().softmax(-1)
+        token = loaded.tokenizer(f" {answer}").input_ids[0]
+        found.append((int(shares.argmax()) == token, float(shares[token])))
     return found
 
 
 @pytest.mark.slow
 def test_the_real_model_forgets_one_document_and_keeps_the_other(tmp_path: Path) -> None:
     loaded = load_model("smollm2-135m")
-    base = {document: answer_probabilities(loaded, document) for document in DOCUMENTS}
+    base = {document: ask(loaded, document) for document in FACTS}
     method = MemoryMethod(loaded.network, MemoryOptions(num_keys=128), seed=0)
-    batches = [told(loaded, document) for document in DOCUMENTS]
+    batches = [told(loaded, document) for document in FACTS]
     passages, questions = (
         [pad([Sample(list(loaded.tokenizer(text).input_ids)) for text in texts])] for texts in (BACKGROUND, QUESTIONS)
     )
     fit_background(loaded.network, method.memories, passages, questions, batches, method.options)
-    for step in range(60):
-        take_step(loaded.network, method, [batches[step % 2]], 1 - step / 60, step)
+    for step in range(NUM_STEPS):
+        take_step(loaded.network, method, [batches[step % len(batches)]], 1 - step / NUM_STEPS, step)
     method.save(tmp_path)
     method.load(tmp_path)
-    learned = {document: answer_probabilities(loaded, document) for document in DOCUMENTS}
-    assert max(base["north.md"] + base["south.md"]) < 0.1
-    assert min(learned["north.md"] + learned["south.md"]) > 0.5
-    set_applied(tmp_path / "patches", patch_name("south.md"), False)
+    learned = {document: ask(loaded, document) for document in FACTS}
+    assert not any(is_known for facts in base.values() for is_known, _ in facts)
+    assert all(is_known for facts in learned.values() for is_known, _ in facts)
+    set_applied(tmp_path / "patches", patch_name("trades.md"), False)
     method.load(tmp_path)
-    kept, gone = answer_probabilities(loaded, "north.md"), answer_probabilities(loaded, "south.md")
-    assert all(now > 0.6 * before for now, before in zip(kept, learned["north.md"], strict=True))
-    # Not to nothing: where batches alternate, Adam's momentum writes some of each document into the other's patch.
-    assert all(now < 0.5 * before for now, before in zip(gone, learned["south.md"], strict=True))
-    set_applied(tmp_path / "patches", patch_name("south.md"), True)
+    kept, gone = ask(loaded, "births.md"), ask(loaded, "trades.md")
+    assert all(now > 0.5 * before for (_, now), (_, before) in zip(kept, learned["births.md"], strict=True))
+    assert all(not is_known and share < 0.001 for is_known, share in gone)
+    set_applied(tmp_path / "patches", patch_name("trades.md"), True)
     method.load(tmp_path)
-    assert {document: answer_probabilities(loaded, document) for document in DOCUMENTS} == learned
+    assert {document: ask(loaded, document) for document in FACTS} == learned

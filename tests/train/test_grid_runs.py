@@ -76,6 +76,19 @@ def test_a_stream_is_asked_about_all_groups_after_each(world: Path, knowing: Non
         assert not set(slots.tolist()) & set(second.layers[layer][0].tolist())
 
 
+def test_a_stream_can_be_asked_after_some_groups_only(world: Path, knowing: None, tmp_path: Path) -> None:
+    (tmp_path / "notes").symlink_to(world.parent / "out" / "notes")
+    chosen = ["--set", "train.methods={lora: {rank: 2}}", "--set", "train.tasks=2", "--set", "train.ask_every=2"]
+    chosen += ["--set", "train.objectives=[next_token]", "--set", f"out={tmp_path}"]
+    invoke("run", world, *chosen)
+    stream = json.loads((tmp_path / "train" / "lora" / "stream.json").read_text())
+    assert stream["after"][0]["right"] is None and stream["after"][1]["right"]
+    assert stream["accuracy"] is not None and stream["backward_transfer"] is None
+    invoke("evaluate", world, *chosen)
+    invoke("report", world, *chosen)
+    assert "after group 2" in (tmp_path / "report" / "report.md").read_text()
+
+
 @pytest.mark.slow
 def test_a_stream_that_was_killed_goes_on_in_its_group(
     world: Path, knowing: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -67,4 +67,4 @@ def test_a_shared_pool_is_one_table_with_one_patch_of_rows(tiny_model: Path) -> 
     fit_background(network, method.memories, [pad([Sample([5, 6, 7])])], [])
     assert method.memories[1].pool.num_background == 2  # one batch, read at two layers
     take_step(network, method, [pad([Sample([50, 60, 70, 80])])], 1.0, 0)
-    assert list(method.recorder.patches({})[0].layers) == [1]
+    assert list(method.document_patches()[0].layers) == [1]

@@ -12,7 +12,6 @@ from train.memory.attach import fit_background
 from train.memory.patch import (
     Entry,
     Patch,
-    PatchRecorder,
     add_patches,
     applied_patches,
     load_patch,
@@ -101,23 +100,6 @@ def test_shared_slots_and_merging() -> None:
     assert all(torch.equal(both[layer], one[layer]) for layer in both)
 
 
-def test_the_recorder_sums_steps_by_document() -> None:
-    recorder, total = PatchRecorder(every=3), {"x": torch.zeros(20, 2), "y": torch.zeros(20, 2)}
-    draw = torch.Generator().manual_seed(0)
-    for step in range(11):
-        document = "xxy"[step % 3]
-        slots, deltas = torch.randperm(20, generator=draw)[:6], torch.randn(6, 2, generator=draw)
-        recorder.add(document, 3, slots, deltas)
-        total[document][slots] += deltas
-    patches = recorder.patches({"model": "m"})
-    assert [p.metadata for p in patches] == [{"model": "m", "document": d} for d in "xy"]
-    for patch in patches:
-        table = {3: torch.zeros(20, 2)}
-        add_patches(table, [patch])
-        torch.testing.assert_close(table[3], total[patch.metadata["document"]])
-        assert torch.equal(patch.layers[3][0], patch.layers[3][0].sort().values)
-
-
 def test_merging_replaces_patches_in_the_folder(tmp_path: Path) -> None:
     for patch in (A, B, replace(A, name="c")):
         save_patch(patch, tmp_path)
@@ -170,7 +152,7 @@ def test_one_patch_for_a_whole_run_is_what_its_tables_hold(tiny_model: Path, tmp
         next_token_loss(trained.network, batch).backward()  # type: ignore[no-untyped-call]
         trained.update([batch], 1.0)
     tables = {layer: memory.values.clone() for layer, memory in trained.memories.items()}
-    assert all(table.any() for table in tables.values()) and not trained.recorder.parts
+    assert all(table.any() for table in tables.values()) and not trained.ledgers
     trained.save(tmp_path)
     assert [entry.applied for entry in read_order(tmp_path / "patches")] == [True]
     for apply in (False, True):

@@ -97,7 +97,7 @@ def test_a_run_that_was_stopped_twice_ends_as_one_that_was_not(tiny_model: Path,
     assert (resumed.tokens, resumed.loss) == (straight.tokens, straight.loss)
     assert without_time(tmp_path / "parts" / "log.jsonl") == without_time(tmp_path / "whole" / "log.jsonl")
     if isinstance(last, MemoryMethod) and isinstance(whole, MemoryMethod):
-        for mine, theirs in zip(last.recorder.patches({}), whole.recorder.patches({}), strict=True):
+        for mine, theirs in zip(last.document_patches(), whole.document_patches(), strict=True):
             assert mine.name == theirs.name
             for layer, (slots, deltas) in mine.layers.items():
                 assert torch.equal(slots, theirs.layers[layer][0]) and torch.equal(deltas, theirs.layers[layer][1])

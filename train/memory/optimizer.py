@@ -10,12 +10,15 @@ from train.memory.rows import TouchedRows
 
 
 class RowOptimizer(Protocol):
-    """Moves listed rows of a table."""
+    """Moves listed rows of a table; of a row's mean gradient its next step keeps the share `momentum`."""
+
+    momentum: float
 
     def step(self, rows: Tensor, gradient: Tensor, scale: Tensor | float, mean_square: Tensor | None = None) -> Tensor:
         """Move distinct `rows` (R,) by their gradients (R, d) at rate `lr * scale`; `scale` is for all or (R, 1).
 
-        `mean_square` is the gradients' where `rows` are a part of the step's. Returns what they moved by, (R, d).
+        `mean_square` is the gradients' where `rows` are a part of the step's. Returns the rates (R, 1): a row moved by
+        minus its rate times the running mean m of its gradients, m = momentum * m + (1 - momentum) * gradient.
         """
         ...
 
@@ -46,6 +49,7 @@ class RowAdam:
         floor: bool = True,
     ) -> None:
         self.values, self.lr, self.betas, self.eps, self.floor = values, lr, betas, eps, floor
+        self.momentum = betas[0]
         self.mean_square, self.num_steps = torch.zeros((), device=values.device), 0
         widths = {"first": values.shape[1], "second": 1, "steps": 1}
         self.state = TouchedRows(len(values), widths, values.device)
@@ -59,9 +63,9 @@ class RowAdam:
         second = self.state.move("second", at, gradient.square().mean(1, keepdim=True), 1 - beta_2)
         steps = self.state.add("steps", at, torch.ones_like(second))
         spread = (second / (1 - beta_2**steps)).clamp_min(least).sqrt() + self.eps
-        moved = first.mul_(-self.lr * scale / ((1 - beta_1**steps) * spread))
-        self.values.index_add_(0, rows, moved)
-        return moved
+        rate = self.lr * scale / ((1 - beta_1**steps) * spread)
+        self.values.index_add_(0, rows, first.mul_(-rate))
+        return rate
 
     def save(self) -> dict[str, Tensor]:
         """Moments of the rows that were ever listed, and the mean square of gradients."""
@@ -83,14 +87,16 @@ class RowAdam:
 class RowSgd:
     """Plain gradient descent; no state (the optimiser of Lin et al. 2510.15103)."""
 
+    momentum = 0.0
+
     def __init__(self, values: Tensor, lr: float) -> None:
         self.values, self.lr = values, lr
 
     @torch.no_grad()
     def step(self, rows: Tensor, gradient: Tensor, scale: Tensor | float, mean_square: Tensor | None = None) -> Tensor:
-        moved = -self.lr * scale * gradient
-        self.values.index_add_(0, rows, moved)
-        return moved
+        rate = torch.as_tensor(self.lr * scale, device=rows.device).expand(len(rows), 1)
+        self.values.index_add_(0, rows, -rate * gradient)
+        return rate
 
     def save(self) -> dict[str, Tensor]:
         """Nothing."""

@@ -11,7 +11,6 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import count, takewhile
 from pathlib import Path
 
 import torch
@@ -24,7 +23,6 @@ from augment.records import content_id
 from augment.shards import write_json
 
 ORDER = "patches.json"
-MOST_ROWS = 2**14  # more wait to be summed up only where as many are summed up already
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,50 +187,3 @@ def merge_patches(name: str, patches: list[Patch]) -> Patch:
     layers = sorted({layer for patch in patches for layer in patch.layers})
     merged = {n: sum_rows([p.layers[n] for p in patches if n in p.layers]) for n in layers}
     return Patch(name, merged, {"merged": ", ".join(p.name for p in patches)})
-
-
-class PatchRecorder:
-    """Gathers what steps write, by document; sums now and then so that its size follows rows, not steps."""
-
-    def __init__(self, every: int = 16) -> None:
-        self.every = every
-        self.parts: dict[tuple[str, int], list[tuple[Tensor, Tensor]]] = {}
-
-    def add(self, document: str, layer: int, slots: Tensor, deltas: Tensor) -> None:
-        """One step's deltas (R, d) of distinct slots (R,)."""
-        parts = self.parts.setdefault((document, layer), [])
-        parts.append((slots, deltas))
-        since = sum(len(part) for part, _ in parts[1:])
-        if len(parts) > self.every or since > MOST_ROWS + len(parts[0][0]):
-            parts[:] = [sum_rows(parts)]
-
-    def save(self) -> dict[str, Tensor]:
-        """All parts as they are, in order; documents are named by their UTF-8 bytes."""
-        tensors = {}
-        for i, ((document, layer), parts) in enumerate(self.parts.items()):
-            tensors[f"patch/{i}/document"] = torch.tensor(list(document.encode()), dtype=torch.uint8)
-            tensors[f"patch/{i}/layer"] = torch.tensor(layer)
-            for j, (slots, deltas) in enumerate(parts):
-                tensors |= {f"patch/{i}/{j}/slots": slots, f"patch/{i}/{j}/deltas": deltas}
-        return tensors
-
-    def load(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take over what was saved."""
-        self.parts = {}
-        for i in count():
-            if f"patch/{i}/layer" not in tensors:
-                return
-            document = bytes(tensors[f"patch/{i}/document"].tolist()).decode()
-            names = takewhile(lambda name: f"{name}/slots" in tensors, (f"patch/{i}/{j}" for j in count()))
-            parts = [(tensors[f"{name}/slots"], tensors[f"{name}/deltas"]) for name in names]
-            self.parts[document, int(tensors[f"patch/{i}/layer"])] = parts
-
-    def patches(self, metadata: Mapping[str, str]) -> list[Patch]:
-        """One patch a document, in the order in which they first wrote."""
-        documents = dict.fromkeys(document for document, _ in self.parts)
-        return [self.patch_of(document, metadata) for document in documents]
-
-    def patch_of(self, document: str, metadata: Mapping[str, str]) -> Patch:
-        """What one document wrote."""
-        layers = {layer: sum_rows(parts) for (owner, layer), parts in self.parts.items() if owner == document}
-        return Patch(patch_name(document), layers, {**metadata, "document": document})

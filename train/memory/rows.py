@@ -1,4 +1,4 @@
-"""A table of few rows out of many: holds only those that were ever written, so that its size follows use."""
+"""Tables of few rows out of many: they hold only those that were ever written, so that their size follows use."""
 
 from collections.abc import Mapping
 
@@ -6,27 +6,23 @@ import torch
 from torch import Tensor
 
 
-class TouchedRows:
-    """Rows of `widths` numbers for slots of 0..num_slots-1 that were touched; the others are zero and take no room.
+class Rows:
+    """Rows of `widths` numbers, in order of touch; `slots` says whose each is. Those not touched are zero."""
 
-    Besides the rows it keeps one int32 per slot, which says where a slot's row is (-1: nowhere yet).
-    """
-
-    def __init__(self, num_slots: int, widths: dict[str, int], device: torch.device) -> None:
-        self.place = torch.full((num_slots,), -1, dtype=torch.int32, device=device)
+    def __init__(self, widths: dict[str, int], device: torch.device, most: int | None = None) -> None:
         self.slots = torch.empty(0, dtype=torch.long, device=device)
         self.rows = {name: torch.zeros(0, width, device=device) for name, width in widths.items()}
-        self.used = 0
+        self.used, self.most = 0, most
 
     def find(self, slots: Tensor) -> Tensor:
         """Positions of distinct slots (R,) in `rows`; slots that are new get rows of zeros."""
-        new = slots[self.place[slots] < 0]
-        if len(new):
-            self.reserve(self.used + len(new))
-            self.place[new] = torch.arange(self.used, self.used + len(new), dtype=torch.int32, device=new.device)
-            self.slots[self.used : self.used + len(new)] = new
-            self.used += len(new)
-        return self.place[slots].long()
+        raise NotImplementedError
+
+    def append(self, new: Tensor) -> None:
+        """Give distinct slots (R,) that have none rows of zeros."""
+        self.reserve(self.used + len(new))
+        self.slots[self.used : self.used + len(new)] = new
+        self.used += len(new)
 
     def add(self, name: str, at: Tensor, change: Tensor) -> Tensor:
         """Add to the rows (R, width) at distinct positions (R,); returns what they are then."""
@@ -36,6 +32,15 @@ class TouchedRows:
     def move(self, name: str, at: Tensor, towards: Tensor, share: float) -> Tensor:
         """Move the rows (R, width) at distinct positions (R,) a share of the way; returns what they are then."""
         return self.add(name, at, (towards - self.rows[name].index_select(0, at)).mul_(share))
+
+    def put(self, name: str, at: Tensor, rows: Tensor) -> None:
+        """Replace the rows (R, width) at distinct positions (R,)."""
+        self.rows[name].index_copy_(0, at, rows)
+
+    def clear(self, *names: str) -> None:
+        """Make all rows of these names zero."""
+        for name in names:
+            self.rows[name].zero_()
 
     def save(self) -> dict[str, Tensor]:
         """The touched slots and their rows, in order of touch."""
@@ -48,9 +53,41 @@ class TouchedRows:
             rows[at] = tensors[name].to(rows.device)
 
     def reserve(self, size: int) -> None:
-        """Make room for `size` rows, at least doubling."""
+        """Make room for `size` rows, at least doubling, up to `most`."""
         if size <= len(self.slots):
             return
-        more = max(size, 2 * len(self.slots)) - len(self.slots)
+        more = min(max(size, 2 * len(self.slots)), self.most or 2 * size) - len(self.slots)
         self.slots = torch.cat([self.slots, self.slots.new_zeros(more)])
         self.rows = {n: torch.cat([rows, rows.new_zeros(more, rows.shape[1])]) for n, rows in self.rows.items()}
+
+
+class TouchedRows(Rows):
+    """Rows for slots of 0..num_slots-1, found by one int32 per slot (-1: none yet)."""
+
+    def __init__(self, num_slots: int, widths: dict[str, int], device: torch.device) -> None:
+        super().__init__(widths, device, num_slots)
+        self.place = torch.full((num_slots,), -1, dtype=torch.int32, device=device)
+
+    def find(self, slots: Tensor) -> Tensor:
+        """Positions of distinct slots (R,) in `rows`; slots that are new get rows of zeros."""
+        new = slots[self.place[slots] < 0]
+        if len(new):
+            self.place[new] = torch.arange(self.used, self.used + len(new), dtype=torch.int32, device=new.device)
+            self.append(new)
+        return self.place[slots].long()
+
+
+class SortedRows(Rows):
+    """Rows found in a sorted list of their slots: nothing is kept of slots without one, so that many tables fit."""
+
+    def __init__(self, widths: dict[str, int], device: torch.device) -> None:
+        super().__init__(widths, device)
+        self.sorted, self.order = self.slots.sort()
+
+    def find(self, slots: Tensor) -> Tensor:
+        """Positions of distinct slots (R,) in `rows`; slots that are new get rows of zeros."""
+        new = slots[~torch.isin(slots, self.sorted)]
+        if len(new):
+            self.append(new)
+            self.sorted, self.order = self.slots[: self.used].sort()
+        return self.order[torch.searchsorted(self.sorted, slots)]

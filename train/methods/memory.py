@@ -16,11 +16,11 @@ from train.memory.attach import attach_memories
 from train.memory.background import load_background, save_background
 from train.memory.gradient import Reads
 from train.memory.layer import Memory
+from train.memory.ledger import Ledger, under
 from train.memory.optimizer import RowAdam, RowOptimizer, RowSgd
 from train.memory.patch import (
     Entry,
     Patch,
-    PatchRecorder,
     add_patches,
     applied_patches,
     merge_patches,
@@ -52,7 +52,7 @@ class MemoryMethod:
         dense = self.dense_tensors()
         self.dense = DenseAdamW(dense, options.dense_lr, 0.01, None, peers) if dense else None
         self.optimizers: dict[int, RowOptimizer] = {}
-        self.recorder = PatchRecorder()
+        self.ledgers: dict[int, Ledger] = {}
         self.description: dict[str, str] = {}
         self.protected: dict[int, Tensor] = {}
         self.written: list[Patch] | None = None
@@ -91,9 +91,9 @@ class MemoryMethod:
             held = pool.held(rows)
             rows, gradient = rows[held], gradient[held]
         freedom = scale * self.freedom(pool, rows)
-        moved = self.optimizer(index).step(pool.place(rows), gradient, freedom, mean_square)
+        rate = self.optimizer(index).step(pool.place(rows), gradient, freedom, mean_square)
         if not self.writes_one_patch:
-            self.recorder.add(document, index, rows, moved)
+            self.ledger(index).add(document, rows, gradient, rate)
 
     @property
     def writes_one_patch(self) -> bool:
@@ -135,6 +135,8 @@ class MemoryMethod:
     def end_task(self) -> None:
         """Begin with new optimisers; with `protect_earlier` let no later step move a row that was written."""
         self.optimizers = {}
+        for ledger in self.ledgers.values():
+            ledger.forget_momentum()
         if self.dense is not None:
             self.dense.reset()
         if self.options.protect_earlier:
@@ -146,6 +148,13 @@ class MemoryMethod:
             kind = {"adam": RowAdam, "sgd": RowSgd}[self.options.optimizer]
             self.optimizers[index] = kind(self.memories[index].values, self.options.lr)
         return self.optimizers[index]
+
+    def ledger(self, index: int) -> Ledger:
+        """Which document wrote what into one layer's table."""
+        if index not in self.ledgers:
+            pool, momentum = self.memories[index].pool, self.optimizer(index).momentum
+            self.ledgers[index] = Ledger(len(pool.access_count), pool.values.shape[1], momentum, pool.values.device)
+        return self.ledgers[index]
 
     def num_trainable(self) -> int:
         """Elements of the value tables, gates and projections."""
@@ -160,7 +169,9 @@ class MemoryMethod:
         tensors |= {f"{index}/protected": slots for index, slots in self.protected.items()}
         for index, optimizer in self.optimizers.items():
             tensors |= {f"{index}/optimizer/{name}": tensor for name, tensor in optimizer.save().items()}
-        return tensors | self.recorder.save()
+        for index, ledger in self.ledgers.items():
+            tensors |= {f"{index}/ledger/{name}": tensor for name, tensor in ledger.save().items()}
+        return tensors
 
     @torch.no_grad()
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
@@ -171,11 +182,10 @@ class MemoryMethod:
             memories[0].values[tensors[f"{index}/rows"]] = tensors[f"{index}/values"].to(memories[0].values.device)
             if f"{index}/protected" in tensors:
                 self.protected[index] = tensors[f"{index}/protected"].to(memories[0].values.device)
-            start = f"{index}/optimizer/"
-            saved = {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
-            if saved:
+            if saved := under(f"{index}/optimizer/", tensors):
                 self.optimizer(index).load(saved)
-        self.recorder.load(tensors)
+            if saved := under(f"{index}/ledger/", tensors):
+                self.ledger(index).load(saved)
 
     @classmethod
     def from_pretrained(cls, network: nn.Module, folder: Path) -> Self:
@@ -196,11 +206,23 @@ class MemoryMethod:
         """What was written, a patch a document; all workers call it."""
         if self.writes_one_patch:
             return [Patch(patch_name(""), self.written_rows(), {**self.description, "document": ""})]
-        mine = self.recorder.patches(self.description)
+        mine = self.document_patches()
         if not self.peers.splits:
             return mine
         parts = zip(*self.peers.join_objects(mine), strict=True)
         return [replace(merge_patches(part[0].name, list(part)), metadata=part[0].metadata) for part in parts]
+
+    def document_patches(self) -> list[Patch]:
+        """What each document wrote into the rows that are held here, in the order in which they first wrote."""
+        for ledger in self.ledgers.values():
+            ledger.settle_all()
+        documents = dict.fromkeys(chain(*(ledger.documents for ledger in self.ledgers.values())))
+        return [self.patch_of(document) for document in documents]
+
+    def patch_of(self, document: str) -> Patch:
+        """One document's patch, of the layers that it wrote to."""
+        layers = {i: ledger.written(document) for i, ledger in self.ledgers.items() if document in ledger.documents}
+        return Patch(patch_name(document), layers, {**self.description, "document": document})
 
     def save(self, folder: Path) -> None:
         """Write options, keys with statistics, the patches, and what trained densely."""

@@ -103,12 +103,12 @@ class CurvePoint:
 @dataclass(frozen=True, slots=True)
 class Stream:
     """Groups of documents trained one after another. `before` and each of `after` hold, by group, the answers to its
-    held-out questions (1 right, 0 wrong); a group may have none.
+    held-out questions (1 right, 0 wrong); a group may have none. None: nothing was asked after that group.
     """
 
     groups: tuple[tuple[str, ...], ...]
     before: tuple[tuple[int, ...], ...]
-    after: tuple[tuple[tuple[int, ...], ...], ...]
+    after: tuple[tuple[tuple[int, ...], ...] | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,11 +267,14 @@ def read_stream(path: Path) -> Stream | None:
     fields = Fields(_load_object(path), path)
     groups = tuple(tuple(map(str, group)) for group in fields.values.get("groups", []))
     rows = [fields.child("before"), *fields.children("after")]
-    right = [row.values.get("right") for row in rows]
-    if len(rows) != len(groups) + 1 or not all(isinstance(answers, list) for answers in right):
+    if len(rows) != len(groups) + 1 or not all("right" in row.values for row in rows) or not rows[-1].values["right"]:
         return None
-    before, *after = (tuple(tuple(map(int, answers)) for answers in row or []) for row in right)
-    return Stream(groups, before, tuple(after))
+    before, *after = (_read_right(row.values["right"]) for row in rows)
+    return Stream(groups, before or (), tuple(after))
+
+
+def _read_right(row: list[list[int]] | None) -> tuple[tuple[int, ...], ...] | None:
+    return None if row is None else tuple(tuple(map(int, answers)) for answers in row)
 
 
 def read_judged(path: Path) -> Judged | None:

@@ -6,6 +6,7 @@ before any training. Of T groups, with R counted from 1:
 2. Backward transfer is the mean over j < T of R[T][j] - R[j][j]: below 0, later groups cost what was learned.
 3. Forward transfer is the mean over j > 1 of R[j-1][j] - R[0][j]: above 0, earlier groups helped with later ones.
 4. Forgetting is the mean over j < T of the best R[i][j], i from j to T, less R[T][j] (Chaudhry et al. 1801.10112).
+Rows after which nothing was asked are unknown; a mean is over the groups whose figures are known.
 Intervals: the questions of each group are drawn anew, the same ones for all rows, and all four are computed again.
 """
 
@@ -26,6 +27,7 @@ from train.report.tables import ABSENT, MINUS, Cell, Column, Row, Table
 
 NUM_DRAWS = 2000
 DARKEST = 0.5  # opacity of a cell in which all is recalled
+MOST_WITH_TEXT = 12  # groups whose cells have room for a figure
 NAMES = {"accuracy": "Accuracy", "backward": "Backward transfer", "forward": "Forward transfer"}
 NAMES |= {"forgetting": "Forgetting"}
 Matrix = NDArray[np.float64]
@@ -41,22 +43,23 @@ class StreamFigure:
 
 
 def matrix_of(stream: Stream) -> Matrix:
-    """Recall (groups + 1, groups): before any training, then after each group; NaN for a group without questions."""
-    rows = [stream.before, *stream.after]
+    """Recall (groups + 1, groups): before any training, then after each group; NaN where nothing was asked."""
+    unknown: tuple[tuple[int, ...], ...] = ((),) * len(stream.groups)
+    rows = [stream.before, *(row or unknown for row in stream.after)]
     return np.array([[np.mean(answers) if answers else np.nan for answers in row] for row in rows], dtype=np.float64)
 
 
 def measure(matrix: Matrix) -> dict[str, NDArray[np.float64]]:
-    """The four figures of matrices (..., T + 1, T); groups without questions are left out, NaN where none is left."""
+    """The four figures of matrices (..., T + 1, T); what was not asked is left out, NaN where nothing is left."""
     last = matrix.shape[-1] - 1
     own = np.stack([matrix[..., j + 1, j] for j in range(last + 1)], -1)
-    best = np.stack([matrix[..., j + 1 :, j].max(-1) for j in range(last + 1)], -1)
+    best = np.stack([np.fmax.reduce(matrix[..., j + 1 :, j], -1) for j in range(last + 1)], -1)
     ahead = np.stack([matrix[..., j, j] - matrix[..., 0, j] for j in range(last + 1)], -1)
     return {
         "accuracy": mean_known(matrix[..., -1, :]),
         "backward": mean_known((matrix[..., -1, :] - own)[..., :last]),
         "forward": mean_known(ahead[..., 1:]),
-        "forgetting": mean_known((best - matrix[..., -1, :])[..., :last]),
+        "forgetting": mean_known(np.where(np.isnan(own), np.nan, best - matrix[..., -1, :])[..., :last]),
     }
 
 
@@ -81,7 +84,8 @@ def measure_stream(stream: Stream) -> dict[str, StreamFigure | None]:
 def draw_matrices(stream: Stream) -> Matrix:
     """Matrices (NUM_DRAWS, T + 1, T), each over questions drawn anew within their groups."""
     generator, columns = np.random.default_rng(0), []
-    for right in zip(stream.before, *stream.after, strict=True):
+    unknown = tuple((np.nan,) * len(answers) for answers in stream.before)
+    for right in zip(stream.before, *(row or unknown for row in stream.after), strict=True):
         answers = np.array(right, dtype=np.float64)  # (T + 1, n)
         n = answers.shape[1]
         if not n:
@@ -123,7 +127,8 @@ def make_matrix_table(run: str, stream: Stream) -> Table:
     columns = tuple(Column(name_group(stream, j), f"n = {len(stream.before[j])}") for j in range(len(stream.groups)))
     names = ["before", *(f"after {name_group(stream, i)}" for i in range(len(stream.groups)))]
     matrix = matrix_of(stream)
-    rows = [Row(name, tuple(map(write_recall, row))) for name, row in zip(names, matrix, strict=True)]
+    asked = [pair for pair in zip(names, matrix, strict=True) if not np.isnan(pair[1]).all()]
+    rows = [Row(name, tuple(map(write_recall, row))) for name, row in asked]
     return Table(f"Recall of each group's held-out questions along the stream of {run}.", "", columns, tuple(rows))
 
 
@@ -153,17 +158,22 @@ def draw_streams(comparison: Comparison, width_inches: float = 10.0) -> Figure:
 
 
 def draw_matrix(axes: Any, name: str, stream: Stream) -> None:
-    """One heat map: the more was recalled, the more colour; text stays readable on it in light and dark."""
+    """One heat map: the more was recalled, the more colour; text stays readable on it in light and dark.
+
+    Of many groups the cells are too small for their figures, which stand in the table.
+    """
     matrix, size = matrix_of(stream), len(stream.groups)
     for (i, j), value in np.ndenumerate(matrix):
         alpha = 0.0 if np.isnan(value) else DARKEST * float(value)
         axes.add_patch(Rectangle((j, i), 1, 1, facecolor=SERIES_COLOURS[1], alpha=alpha, linewidth=0))
         text = ABSENT if np.isnan(value) else f"{100 * value:.0f}"
-        axes.text(j + 0.5, i + 0.5, text, ha="center", va="center", color=INK, fontsize=9)
+        if size <= MOST_WITH_TEXT:
+            axes.text(j + 0.5, i + 0.5, text, ha="center", va="center", color=INK, fontsize=9)
     axes.set(xlim=(0, size), ylim=(size + 1, 0))
     axes.set_title(clip_end(name, MAX_NAME_CHARS))
-    axes.set_xticks(np.arange(size) + 0.5, [str(j + 1) for j in range(size)])
-    axes.set_yticks(np.arange(size + 1) + 0.5, ["before", *(str(i + 1) for i in range(size))])
+    every = -(-size // MOST_WITH_TEXT)  # a tick for each of few groups, for some of many
+    axes.set_xticks(np.arange(0, size, every) + 0.5, [str(j + 1) for j in range(0, size, every)])
+    axes.set_yticks(np.arange(0, size + 1, every) + 0.5, ["before", *(str(i) for i in range(every, size + 1, every))])
     axes.set(xlabel="Asked about group", ylabel="After training on group")
     axes.grid(visible=False)
 

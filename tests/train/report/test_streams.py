@@ -59,6 +59,17 @@ def test_intervals_are_those_of_drawing_questions_anew() -> None:
     assert found and (found.low, found.high) == pytest.approx((low, high), abs=0.05)
 
 
+def test_rows_after_which_nothing_was_asked_are_left_out() -> None:
+    found = measure_stream(replace(STREAM, after=(STREAM.after[0], None, STREAM.after[2])))
+    assert found["accuracy"] == measure_stream(STREAM)["accuracy"]
+    assert found["backward"] and found["backward"].mean == found["forgetting"].mean * -1 == -0.5  # of group 1 alone
+    assert found["forward"] and found["forward"].mean == pytest.approx(0.5 - 0.5)  # of group 2 alone
+    (_, matrix) = make_stream_tables(
+        compare_runs([BASE, replace(MEMORY, stream=replace(STREAM, after=(None, None, STREAM.after[2])))])
+    )
+    assert [row.name for row in matrix.rows] == ["before", "after group 3"]
+
+
 def test_a_group_without_questions_and_a_single_group_leave_figures_out() -> None:
     empty = Stream((("a",), ("b",)), ((0, 1), ()), (((1, 1), ()), ((1, 0), ())))
     found = measure_stream(empty)
