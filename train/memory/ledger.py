@@ -34,10 +34,10 @@ class Ledger:
         steps = self.clock.add("steps", at, torch.ones_like(rate))
         total = self.clock.add("sum", at, self.momentum**steps * rate)
         rows = self.rows_of(document)
-        at, fresh = rows.find(slots), gradient * (1 - self.momentum)
-        self.settle(rows, at, steps, total)
-        rows.add("part", at, fresh)
-        rows.add("delta", at, fresh * -rate)
+        at, fresh = rows.find(slots), 1 - self.momentum
+        part, moved = self.settle(rows, at, steps, total)
+        rows.put("part", at, part.add_(gradient, alpha=fresh))
+        rows.change("delta", at, moved.addcmul_(gradient, rate, value=-fresh))
         self.num_steps += 1
         if self.num_steps % SETTLE_EVERY == 0:
             self.settle_all()
@@ -49,20 +49,23 @@ class Ledger:
             self.documents[document] = SortedRows(widths, self.clock.slots.device)
         return self.documents[document]
 
-    def settle(self, rows: SortedRows, at: Tensor, steps: Tensor, total: Tensor) -> None:
-        """Book what the parts of the rows at positions (R,) moved until now, where j and S_j are these, (R, 1)."""
+    def settle(self, rows: SortedRows, at: Tensor, steps: Tensor, total: Tensor) -> tuple[Tensor, Tensor]:
+        """What parts of rows at positions (R,) are now, where j and S_j are these (R, 1), and what they moved."""
         since, then, part = (rows.rows[name].index_select(0, at) for name in ("steps", "sum", "part"))
-        rows.add("delta", at, part * (then - total) / (self.momentum**since).clamp_min(1e-30))  # 0 / 0 without momentum
-        rows.put("part", at, part * self.momentum ** (steps - since))
         rows.put("steps", at, steps)
         rows.put("sum", at, total)
+        moved = part * ((then - total) / (self.momentum**since).clamp_min(1e-30))  # 0 / 0 without momentum
+        return part.mul_(self.momentum ** (steps - since)), moved
 
     def settle_all(self) -> None:
         """Book what all parts moved until now, and count from 0 again."""
         for rows in self.documents.values():
             slots, at = rows.slots[: rows.used], torch.arange(rows.used, device=rows.slots.device)
             now = self.clock.find(slots)
-            self.settle(rows, at, *(self.clock.rows[name].index_select(0, now) for name in ("steps", "sum")))
+            steps, total = (self.clock.rows[name].index_select(0, now) for name in ("steps", "sum"))
+            part, moved = self.settle(rows, at, steps, total)
+            rows.put("part", at, part)
+            rows.change("delta", at, moved)
             rows.clear("steps", "sum")
         self.clock.clear("steps", "sum")
 

@@ -24,9 +24,13 @@ class Rows:
         self.slots[self.used : self.used + len(new)] = new
         self.used += len(new)
 
-    def add(self, name: str, at: Tensor, change: Tensor) -> Tensor:
-        """Add to the rows (R, width) at distinct positions (R,); returns what they are then."""
+    def change(self, name: str, at: Tensor, change: Tensor) -> None:
+        """Add to the rows (R, width) at distinct positions (R,)."""
         self.rows[name].index_add_(0, at, change)  # index_add_ and index_select copy rows, `[at]` copies numbers
+
+    def add(self, name: str, at: Tensor, change: Tensor) -> Tensor:
+        """The same; returns what they are then."""
+        self.change(name, at, change)
         return self.rows[name].index_select(0, at)
 
     def move(self, name: str, at: Tensor, towards: Tensor, share: float) -> Tensor:
@@ -86,8 +90,8 @@ class SortedRows(Rows):
 
     def find(self, slots: Tensor) -> Tensor:
         """Positions of distinct slots (R,) in `rows`; slots that are new get rows of zeros."""
-        new = slots[~torch.isin(slots, self.sorted)]
-        if len(new):
-            self.append(new)
+        known = self.sorted[torch.searchsorted(self.sorted[:-1], slots)] == slots if self.used else slots < 0
+        if not bool(known.all()):
+            self.append(slots[~known])
             self.sorted, self.order = self.slots[: self.used].sort()
         return self.order[torch.searchsorted(self.sorted, slots)]
