@@ -140,6 +140,8 @@ class Train(Settings):
     @model_validator(mode="after")
     def check_course(self) -> Self:
         """What would be left out without a word."""
+        if self.ask_every > max(self.tasks, 1):
+            raise ValueError(f"ask_every is {self.ask_every} of {self.tasks} tasks: lower it, or set tasks")
         if self.tasks and self.watch:
             raise ValueError("a stream asks all questions after each group: leave out watch, or tasks")
         if self.watch and self.watch.every_epochs > self.epochs:

@@ -42,8 +42,7 @@ class MemoryOptions(Settings):
     `protect_earlier` also those that earlier tasks of the same run wrote.
     `keys`: placed on what the notes' tokens look like, or random; with `notes`, a token reads mostly nothing where
     twice the best cosine of a key's first half (2 is a perfect match) is under `null_score`. `damping`: a row that the
-    background reads u times as much
-    as the mean row moves at damping / (damping + u) of the rate; 0 damps nothing.
+    background reads u times as much as the mean row moves at damping / (damping + u) of the rate; 0 damps nothing.
     `placement`: the notes' keys as far apart as can be, or at the centres of what is alike. `contrasts`: so many
     directions in which things that end alike differ (people of one surname, say) make the second half of each key; 0:
     none. `patches`: what each document wrote, or one for the whole run.
