@@ -36,6 +36,7 @@ from train.methods.memory import MemoryMethod
 from train.methods.options import OPTIONS, Methods
 from train.methods.registry import start_method
 from train.model import Loaded, autocast_of, load_model
+from train.recurring import mark_recurring
 
 Show = Callable[[int, int, float, float], None]
 DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -146,10 +147,11 @@ def make_corpus(loaded: Loaded, facts: Sequence[Fact], answers_only: bool) -> Co
         if answers_only and begin > text.index(fact.subject):
             stop = begin + len(fact.answer)
             encoded = loaded.tokenizer(text[:stop], return_offsets_mapping=True)
-            samples.append(Sample(list(encoded.input_ids), [end > begin for _, end in encoded.offset_mapping]))
+            learn = [end > begin for _, end in encoded.offset_mapping]
+            samples.append(Sample(list(encoded.input_ids), learn, document=fact.subject))
         elif not answers_only:
-            samples.append(Sample(list(loaded.tokenizer(text).input_ids)))
-    return Corpus(notes=samples, replay=[], documents=[])
+            samples.append(Sample(list(loaded.tokenizer(text).input_ids), document=fact.subject))
+    return Corpus(notes=mark_recurring(samples), replay=[], documents=[])
 
 
 def train_people(
@@ -157,7 +159,7 @@ def train_people(
 ) -> Trained:
     """Train the facts' phrasings; `show` follows along."""
     corpus = make_corpus(loaded, facts, answers_only)
-    data = Data(passages="", questions="", replay_share=0, tokens_per_batch=TOKENS_PER_BATCH)
+    data = Data(passages="", questions="", replay_share=0, tokens_per_batch=TOKENS_PER_BATCH, packing="shuffled")
     settings = Train(methods=Methods(), data=data, epochs=epochs)
     return train_method(loaded.network, method, corpus, settings, seed, Path("/dev/null"), show)
 

@@ -45,7 +45,7 @@ class Sample:
     """A token sequence; `learn` marks the tokens whose prediction is trained, None for all.
 
     `span` is the chunk of `document` that it is about, `strategy` how that was studied; `targets` are those of the
-    tokens to learn where a teacher has been asked.
+    tokens to learn where a teacher has been asked. `recurs` marks the tokens that its document's notes keep saying.
     """
 
     ids: list[int]
@@ -54,6 +54,7 @@ class Sample:
     span: tuple[int, int] = (0, 0)
     strategy: str = ""
     targets: Targets | None = None
+    recurs: list[bool] | None = None
 
     def learned(self) -> list[int]:
         """Positions of the tokens to learn; the first of a sequence has nothing before it and is none."""
@@ -69,6 +70,7 @@ class Batch:
 
     All (B, L). The first token of a sequence has nothing before it and is never predicted. `document` is the one
     that the batch teaches, "" when it teaches none or several. `targets` are those of the tokens to learn, row by row.
+    `recurs` (B, L) marks what a document's notes keep saying, and all that is not of a document; None means all.
     """
 
     ids: Tensor
@@ -76,6 +78,7 @@ class Batch:
     learn: Tensor
     document: str = ""
     targets: Targets | None = None
+    recurs: Tensor | None = None
 
     def num_tokens(self) -> int:
         """Real tokens."""
@@ -191,7 +194,8 @@ def join_samples(parts: Sequence[Sample]) -> Sample:
     ids = [token for part in parts for token in part.ids]
     learned = [set(part.learned()) for part in parts]
     learn = [i in own for part, own in zip(parts, learned, strict=True) for i in range(len(part))]
-    return Sample(ids, learn, common_document(parts), parts[0].span, parts[0].strategy)
+    recurs = [mark for part in parts for mark in part.recurs or [True] * len(part)]
+    return Sample(ids, learn, common_document(parts), parts[0].span, parts[0].strategy, recurs=recurs)
 
 
 def draw_notes(notes: Sequence[Sample], mix: Mapping[str, float], draw: random.Random) -> list[Sample]:
@@ -235,12 +239,13 @@ def pad(sequences: Sequence[Sample]) -> Batch:
     length = max(map(len, sequences))
     ids = torch.zeros(len(sequences), length, dtype=torch.long)
     mask = torch.zeros(len(sequences), length, dtype=torch.bool)
-    learn = torch.zeros_like(mask)
+    learn, recurs = torch.zeros_like(mask), torch.zeros_like(mask)
     for i, sequence in enumerate(sequences):
         ids[i, : len(sequence)] = torch.tensor(sequence.ids)
         mask[i, : len(sequence)] = True
         learn[i, 1 : len(sequence)] = torch.tensor(sequence.learn)[1:] if sequence.learn else True
-    return Batch(ids, mask, learn, common_document(sequences), join_targets(sequences))
+        recurs[i, : len(sequence)] = torch.tensor(sequence.recurs) if sequence.recurs else True
+    return Batch(ids, mask, learn, common_document(sequences), join_targets(sequences), recurs)
 
 
 def join_targets(sequences: Sequence[Sample]) -> Targets | None:

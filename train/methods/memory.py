@@ -71,7 +71,7 @@ class MemoryMethod:
     def update(self, batches: Sequence[Batch], scale: float) -> None:
         """Choose the step's rows in each pool over all its batches, move them, and note down what they moved by."""
         document = common_document(batches) if self.options.patches == "document" else ""
-        masks = [batch.mask if counts else torch.zeros_like(batch.mask) for batch, counts in self.peers.own(batches)]
+        masks = [self.writing(batch) & counts for batch, counts in self.peers.own(batches)]
         for index, memories in self.pools.items():
             accesses = [memory.take_accesses() for memory in memories]
             reads = Reads.of(list(chain(*accesses)), masks * len(memories))
@@ -83,6 +83,12 @@ class MemoryMethod:
             self.move(index, rows, gradient, scale, document)
         if self.dense is not None:
             self.dense.step(scale)
+
+    def writing(self, batch: Batch) -> Tensor:
+        """The tokens (B, L) whose reads may move rows."""
+        if self.options.write_at == "all" or batch.recurs is None:
+            return batch.mask
+        return batch.mask & batch.recurs
 
     def move(self, index: int, rows: Tensor, gradient: Tensor, scale: float, document: str) -> None:
         """One optimiser step on those of the rows (R,) that are held here, noted down."""

@@ -45,7 +45,9 @@ class MemoryOptions(Settings):
     background reads u times as much as the mean row moves at damping / (damping + u) of the rate; 0 damps nothing.
     `placement`: the notes' keys as far apart as can be, or at the centres of what is alike. `contrasts`: so many
     directions in which things that end alike differ (people of one surname, say) make the second half of each key; 0:
-    none. `patches`: what each document wrote, or one for the whole run.
+    none. `write_at`: the tokens whose reads may move rows: all, or those that the notes about one thing keep saying and
+    those about others do not (names, above all; train/recurring.py). `patches`: what each document wrote, or one for the
+    whole run.
     `pool`: one table for each layer, or one that all layers read. `gate` lets a token's memory through by 0 to 2,
     `projection` maps what was read; both are dense, change nothing before training and train by AdamW at `dense_lr`.
     """
@@ -66,6 +68,7 @@ class MemoryOptions(Settings):
     keys: Literal["notes", "random"] = "notes"
     placement: Literal["spread", "centres"] = "spread"
     contrasts: int = Field(default=0, ge=0)
+    write_at: Literal["all", "recurring"] = "all"
     patches: Literal["document", "run"] = "document"
     null_score: float = Field(default=1.4, ge=0, le=2)
     ranking: Literal["tfidf", "kl", "all"] = "tfidf"

@@ -1,0 +1,44 @@
+"""Marks the tokens that the notes about one thing keep saying and notes about other things do not: names, above all."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from train.data import Sample
+
+LONGEST = 3  # tokens of a phrase
+LEAST_NOTES = 3  # about one thing that say it
+MOST_THINGS = 0.2  # share of all things whose notes say it
+
+Phrase = tuple[int, ...]
+
+
+def mark_recurring(samples: Sequence[Sample]) -> list[Sample]:
+    """The samples, `recurs` marking each token of a phrase of one to three tokens that recurs.
+
+    It does when three of the notes about one chunk of a document say it, and the notes of at most a fifth of all chunks
+    (of one, where there are fewer than ten). Where nothing recurs, all tokens are marked.
+    """
+    groups: dict[tuple[str, tuple[int, int]], list[Sample]] = defaultdict(list)
+    for sample in samples:
+        groups[sample.document, sample.span].append(sample)
+    said = {thing: Counter(p for note in notes for p in set(phrases(note.ids))) for thing, notes in groups.items()}
+    things = Counter(phrase for counts in said.values() for phrase in counts)
+    most = max(1, int(MOST_THINGS * len(groups)))
+    return [mark(sample, said[sample.document, sample.span], things, most) for sample in samples]
+
+
+def phrases(ids: Sequence[int]) -> Iterator[Phrase]:
+    """All runs of one to three tokens."""
+    return (tuple(ids[at : at + size]) for size in range(1, LONGEST + 1) for at in range(len(ids) - size + 1))
+
+
+def mark(sample: Sample, said: Counter[Phrase], things: Counter[Phrase], most: int) -> Sample:
+    """The sample with its marks."""
+    marks = [False] * len(sample)
+    for size in range(1, LONGEST + 1):
+        for at in range(len(sample) - size + 1):
+            phrase = tuple(sample.ids[at : at + size])
+            if said[phrase] >= LEAST_NOTES and things[phrase] <= most:
+                marks[at : at + size] = [True] * size
+    return replace(sample, recurs=marks if any(marks) else [True] * len(sample))
