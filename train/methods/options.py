@@ -46,8 +46,8 @@ class MemoryOptions(Settings):
     `placement`: the notes' keys as far apart as can be, or at the centres of what is alike. `contrasts`: so many
     directions in which things that end alike differ (people of one surname, say) make the second half of each key; 0:
     none. `write_at`: the tokens whose reads may move rows: all, or those that the notes about one thing keep saying and
-    those about others do not (names, above all; train/recurring.py). `patches`: what each document wrote, or one for the
-    whole run.
+    those about others do not (names, above all; train/recurring.py). `patches`: what each document wrote, or one for
+    the whole run.
     `pool`: one table for each layer, or one that all layers read. `gate` lets a token's memory through by 0 to 2,
     `projection` maps what was read; both are dense, change nothing before training and train by AdamW at `dense_lr`.
     """
