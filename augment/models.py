@@ -160,8 +160,17 @@ def convert_gguf(gguf: Path, folder: Path) -> None:
             **where, quantization_config=GgufConfig(dequantize=True), dtype=torch.float32
         )
         tokenizer = AutoTokenizer.from_pretrained(**where)
+        tokenizer.add_bos_token = begins_texts(gguf)
     except (ValueError, OSError, KeyError, IndexError) as error:
         reason = str(error).strip().splitlines()[0][:120]
         raise ModelError(f"{gguf} is not a GGUF that can be read ({reason})", "download it again") from None
     model.save_pretrained(folder, safe_serialization=True)
     tokenizer.save_pretrained(folder)
+
+
+def begins_texts(gguf: Path) -> bool:
+    """Whether the file says that a text begins with its own token (Gemma's); transformers does not take that over."""
+    from gguf import GGUFReader
+
+    said = GGUFReader(gguf).get_field("tokenizer.ggml.add_bos_token")
+    return bool(said and said.contents())

@@ -6,9 +6,10 @@ import time
 from pathlib import Path
 
 import pytest
+from gguf import GGUFWriter
 
 from augment.errors import ModelError
-from augment.models import convert_once, find_model
+from augment.models import begins_texts, convert_once, find_model
 
 
 @pytest.fixture
@@ -76,3 +77,15 @@ def test_a_folder_without_weights_and_an_unknown_one_are_errors(tmp_path: Path) 
         (tmp_path / name).write_bytes(b"GGUF")
     with pytest.raises(ModelError, match="2 GGUF files"):
         find_model(str(tmp_path))
+
+
+@pytest.mark.parametrize("said", [True, False, None])
+def test_a_gguf_says_whether_texts_begin_with_a_token(tmp_path: Path, said: bool | None) -> None:
+    writer = GGUFWriter(tmp_path / "a.gguf", "llama")
+    if said is not None:
+        writer.add_add_bos_token(said)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    assert begins_texts(tmp_path / "a.gguf") is bool(said)
