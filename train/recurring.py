@@ -7,7 +7,7 @@ from dataclasses import replace
 from train.data import Sample
 
 LONGEST = 3  # tokens of a phrase
-LEAST_NOTES = 3  # about one thing that say it
+LEAST_NOTES, LEAST_SHARE = 3, 0.5  # of those about one thing that say it
 MOST_THINGS = 0.2  # share of all things whose notes say it
 
 Phrase = tuple[int, ...]
@@ -16,8 +16,8 @@ Phrase = tuple[int, ...]
 def mark_recurring(samples: Sequence[Sample]) -> list[Sample]:
     """The samples, `recurs` marking each token of a phrase of one to three tokens that recurs.
 
-    It does when three of the notes about one chunk of a document say it, and the notes of at most a fifth of all chunks
-    (of one, where there are fewer than ten). Where nothing recurs, all tokens are marked.
+    It does when half of the notes about one chunk of a document say it, three at least, and the notes of at most a fifth
+    of all chunks (of one, where there are fewer than ten). Where nothing recurs, all tokens are marked.
     """
     groups: dict[tuple[str, tuple[int, int]], list[Sample]] = defaultdict(list)
     for sample in samples:
@@ -25,7 +25,16 @@ def mark_recurring(samples: Sequence[Sample]) -> list[Sample]:
     said = {thing: Counter(p for note in notes for p in set(phrases(note.ids))) for thing, notes in groups.items()}
     things = Counter(phrase for counts in said.values() for phrase in counts)
     most = max(1, int(MOST_THINGS * len(groups)))
-    return [mark(sample, said[sample.document, sample.span], things, most) for sample in samples]
+    recurring = {
+        thing: {p for p, n in counts.items() if n >= least_of(groups[thing]) and things[p] <= most}
+        for thing, counts in said.items()
+    }
+    return [mark(sample, recurring[sample.document, sample.span]) for sample in samples]
+
+
+def least_of(notes: Sequence[Sample]) -> float:
+    """How many of the notes must say a phrase."""
+    return max(LEAST_NOTES, LEAST_SHARE * len(notes))
 
 
 def phrases(ids: Sequence[int]) -> Iterator[Phrase]:
@@ -33,12 +42,11 @@ def phrases(ids: Sequence[int]) -> Iterator[Phrase]:
     return (tuple(ids[at : at + size]) for size in range(1, LONGEST + 1) for at in range(len(ids) - size + 1))
 
 
-def mark(sample: Sample, said: Counter[Phrase], things: Counter[Phrase], most: int) -> Sample:
+def mark(sample: Sample, recurring: set[Phrase]) -> Sample:
     """The sample with its marks."""
     marks = [False] * len(sample)
     for size in range(1, LONGEST + 1):
         for at in range(len(sample) - size + 1):
-            phrase = tuple(sample.ids[at : at + size])
-            if said[phrase] >= LEAST_NOTES and things[phrase] <= most:
+            if tuple(sample.ids[at : at + size]) in recurring:
                 marks[at : at + size] = [True] * size
     return replace(sample, recurs=marks if any(marks) else [True] * len(sample))
