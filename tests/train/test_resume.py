@@ -210,8 +210,8 @@ def test_a_killed_process_is_taken_up_where_it_was(tiny_model: Path, tmp_path: P
     train(whole, tmp_path / "whole")
     (tmp_path / "parts").mkdir()
     command = [sys.executable, "-c", SLEEPY, str(tiny_model), str(tmp_path / "parts"), str(Path(__file__).parent)]
-    root = str(Path(__file__).parents[2])
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": root})
+    alike = {"PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": str(torch.get_num_threads())}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **alike})
     assert process.stdout is not None
     while process.stdout.readline().strip() != "3":
         assert process.poll() is None
