@@ -16,8 +16,8 @@ Phrase = tuple[int, ...]
 def mark_recurring(samples: Sequence[Sample]) -> list[Sample]:
     """The samples, `recurs` marking each token of a phrase of one to three tokens that recurs.
 
-    It does when half of the notes about one chunk of a document say it, three at least, and the notes of at most a fifth
-    of all chunks (of one, where there are fewer than ten). Where nothing recurs, all tokens are marked.
+    It does when half of the notes about one chunk of a document say it, three at least, and the notes of at most a
+    fifth of all chunks (of one, where there are fewer than ten). Where nothing recurs, all tokens are marked.
     """
     groups: dict[tuple[str, tuple[int, int]], list[Sample]] = defaultdict(list)
     for sample in samples:
