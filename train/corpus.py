@@ -10,7 +10,6 @@ from augment.errors import DatasetError
 from augment.shards import read_rows
 from train.config import Data
 from train.data import Corpus, Sample, Targets, encode_windows, window_starts
-from train.recurring import mark_recurring
 from train.replay import replay_texts
 
 NOTE_COLUMNS = ("text", "document_id", "start", "end", "strategy")
@@ -29,7 +28,7 @@ def read_corpus(notes: Path, base: Path, options: Data, tokenizer: Any, revision
     ours = [has and is_ours(row, tokenizer, revision) for row, has in zip(rows, brought, strict=True)]
     parts = [encode_note(row, tokenizer, options, has) for row, has in zip(rows, ours, strict=True)]
     return Corpus(
-        notes=mark_recurring([sample for part in parts for sample in part]),
+        notes=[sample for part in parts for sample in part],
         replay=encode_windows(replay_texts(options, base), tokenizer, options.max_length),
         documents=sorted({row["document_id"] for row in rows}),
         num_foreign=sum(brought) - sum(ours),

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from filelock import FileLock, Timeout
 
@@ -17,12 +18,13 @@ from train.memory.background import load_background
 from train.memory.patch import applied_patches
 from train.methods.base import Method
 from train.methods.memory import MemoryMethod
-from train.methods.options import TrainedOptions
+from train.methods.options import MemoryOptions, Options, TrainedOptions
 from train.methods.prefix import PrefixMethod
 from train.methods.registry import start_method
 from train.model import Loaded, load_model
 from train.observe import observed_steps
 from train.out_of_memory import naming_what_to_lower
+from train.recurring import mark_recurring
 from train.resume import STATES, Keeper
 from train.shared_background import fit_once
 from train.stage import Say, Stage
@@ -92,7 +94,7 @@ def train_one(stage: Stage, cell: Cell, say: Say) -> None:
     assert isinstance(cell.options, TrainedOptions)
     with naming_what_to_lower("while the model was loaded", f"take a smaller model than {settings.model}"):
         loaded = load_model(settings.model, settings.train.bf16)
-    corpus = taught_corpus(stage, cell, loaded, say)
+    corpus = marked(taught_corpus(stage, cell, loaded, say), cell.options)
     check_mix(cell, corpus, say)
     with naming_what_to_lower(f"while {cell.name} was set up", WEIGHTS_TO_LOWER):
         method = start_method(loaded.network, cell.options, cell.seed, stage.peers)
@@ -160,6 +162,13 @@ def taught_corpus(stage: Stage, cell: Cell, loaded: Loaded, say: Say) -> Corpus:
         taught = teach(corpus, loaded, stage.passages, train.distill, file, train.data.tokens_per_batch)
     stage.corpora["taught"] = taught
     return taught
+
+
+def marked(corpus: Corpus, options: Options) -> Corpus:
+    """The corpus, with marks on what recurs where the method asks for them: they take memory in a large one."""
+    if isinstance(options, MemoryOptions) and options.write_at == "recurring":
+        return replace(corpus, notes=mark_recurring(corpus.notes))
+    return corpus
 
 
 def check_mix(cell: Cell, corpus: Corpus, say: Say) -> None:
