@@ -18,6 +18,11 @@ class Fact(Protocol):
         ...
 
     @property
+    def thing(self) -> str:
+        """What its notes are about, with those of other facts that name the same."""
+        ...
+
+    @property
     def candidates(self) -> Sequence[str]:
         """The answer and others of its kind."""
         ...

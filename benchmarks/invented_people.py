@@ -148,9 +148,9 @@ def make_corpus(loaded: Loaded, facts: Sequence[Fact], answers_only: bool) -> Co
             stop = begin + len(fact.answer)
             encoded = loaded.tokenizer(text[:stop], return_offsets_mapping=True)
             learn = [end > begin for _, end in encoded.offset_mapping]
-            samples.append(Sample(list(encoded.input_ids), learn, document=fact.subject))
+            samples.append(Sample(list(encoded.input_ids), learn, document=fact.thing))
         elif not answers_only:
-            samples.append(Sample(list(loaded.tokenizer(text).input_ids), document=fact.subject))
+            samples.append(Sample(list(loaded.tokenizer(text).input_ids), document=fact.thing))
     return Corpus(notes=mark_recurring(samples), replay=[], documents=[])
 
 

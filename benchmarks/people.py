@@ -55,6 +55,11 @@ class PersonFact:
         return self.name
 
     @property
+    def thing(self) -> str:
+        """The person too: both facts are about one name."""
+        return self.name
+
+    @property
     def candidates(self) -> list[str]:
         """All answers of the kind."""
         return CANDIDATES[self.kind]

@@ -32,6 +32,11 @@ class PassageFact:
         """What the passage is about."""
         return self.title
 
+    @property
+    def thing(self) -> str:
+        """What is asked: of most facts here the title is the same, and no question names it."""
+        return self.question
+
     def told(self) -> list[str]:
         """The sentence, and the question in five forms."""
         return [

@@ -34,6 +34,17 @@ def test_what_all_say_does_not_recur_however_often_it_is_said() -> None:
     assert all(sample.recurs and sample.recurs[:2] == [False, False] for sample in mark_recurring(notes))
 
 
+def test_a_common_token_is_not_marked_within_a_phrase_of_one_thing() -> None:
+    notes = [replace(note, ids=[*note.ids, 100 + int(note.document), 2, 1]) for note in NOTES]
+    assert all(sample.recurs and sample.recurs[-3:] == [True, False, False] for sample in mark_recurring(notes))
+
+
+def test_each_of_several_facts_about_one_thing_recurs() -> None:
+    others = [replace(note, ids=[token + 300 * (token >= 100) for token in note.ids]) for note in NOTES]
+    for sample in mark_recurring([*NOTES, *others, *others]):
+        assert sample.recurs == [token >= 100 for token in sample.ids]
+
+
 def test_all_tokens_count_where_nothing_recurs() -> None:
     assert mark_recurring([Sample([1, 2, 3], document="a")])[0].recurs == [True] * 3
 
