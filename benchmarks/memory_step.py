@@ -1,6 +1,7 @@
 """Times one training step of memory beside LoRA and full finetuning, and the lookup at 65 thousand and 1 million slots.
 
     python benchmarks/memory_step.py
+    python benchmarks/memory_step.py --set 'memory.layers=[12,16,20]' --set 'memory.write_at="recurring"'
 
 All rivals take the same batch on the same model in bf16 autocast, in turns, in one process; figures are ratios of
 medians. Copy bandwidth is what this machine copies of 512 MiB in fp32, read and written bytes counted; the lookup's
@@ -28,6 +29,7 @@ from invented_people import (
     measure_recall,
     prepare,
     read_background,
+    read_options,
     train_people,
 )
 from people import invent_facts
@@ -118,16 +120,16 @@ def gather_bandwidth(num_keys: int, size: int, rounds: int) -> tuple[float, floa
     return read / seconds["gather"], read / seconds["whole"]
 
 
-def peak_bytes(num_keys: int, batch: Batch, model: str) -> int:
-    """Highest resident memory of a process that takes two steps with tables of this size."""
+def peak_bytes(options: MemoryOptions, batch: Batch, model: str) -> int:
+    """Highest resident memory of a process that takes two steps with these tables."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as pool:
-        return pool.submit(step_and_measure, num_keys, batch, model).result()
+        return pool.submit(step_and_measure, options, batch, model).result()
 
 
-def step_and_measure(num_keys: int, batch: Batch, model: str) -> int:
+def step_and_measure(options: MemoryOptions, batch: Batch, model: str) -> int:
     """What `peak_bytes` has its process do."""
-    step = step_of(MemoryOptions(num_keys=num_keys), batch, model)
+    step = step_of(options, batch, model)
     step()
     step()
     return peak_resident()
@@ -140,16 +142,21 @@ def peak_resident() -> int:
     return int(peak[1]) * 1024
 
 
-def extra_over_tables(batch: Batch, model: str) -> float:
+def extra_over_tables(options: MemoryOptions, batch: Batch, model: str) -> float:
     """How much more memory the large tables take than the small ones, over the difference of their sizes."""
-    sizes = [len(MemoryOptions().layers) * num_keys**2 * WIDTH * 4 for num_keys in (SMALL, LARGE)]
-    peaks = [peak_bytes(num_keys, batch, model) for num_keys in (SMALL, LARGE)]
+    sizes = [len(options.layers) * num_keys**2 * WIDTH * 4 for num_keys in (SMALL, LARGE)]
+    peaks = [peak_bytes(with_keys(options, num_keys), batch, model) for num_keys in (SMALL, LARGE)]
     return (peaks[1] - peaks[0]) / (sizes[1] - sizes[0])
 
 
-def time_rivals(batch: Batch, args: argparse.Namespace) -> dict[str, float]:
+def with_keys(options: MemoryOptions, num_keys: int) -> MemoryOptions:
+    """The same with so many half keys."""
+    return options.model_copy(update={"num_keys": num_keys})
+
+
+def time_rivals(options: MemoryOptions, batch: Batch, args: argparse.Namespace) -> dict[str, float]:
     """Seconds of a step of each method on this batch."""
-    small, large = MemoryOptions(num_keys=SMALL), MemoryOptions(num_keys=LARGE)
+    small, large = with_keys(options, SMALL), with_keys(options, LARGE)
     rivals = {
         "memory_65k": step_of(small, batch, args.model),
         "memory_65k_cached": step_of(small, batch, args.model, cached=True),
@@ -166,18 +173,22 @@ def main() -> None:
     parser.add_argument("--model", default="smollm2-135m")
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--name", default="memory_step", help="of the file in docs/results")
+    parser.add_argument("--set", action="append", default=[], metavar="memory.KEY=VALUE")
     args = parser.parse_args()
     check_data(parser, args.data)
+    options = read_options("memory", args.set)
     batches = {"answers": people_batch(args.model), "all_tokens": random_batch(16, 32)}
-    extra = extra_over_tables(batches["all_tokens"], args.model)
-    seconds = {name: time_rivals(batch, args) for name, batch in batches.items()}
+    extra = extra_over_tables(options, batches["all_tokens"], args.model)
+    seconds = {name: time_rivals(options, batch, args) for name, batch in batches.items()}
     print(json.dumps(seconds), flush=True)
     copied = copy_bandwidth(args.rounds)
     gathered, whole = gather_bandwidth(LARGE, WIDTH, args.rounds)
     general = read_background(args.data, load_model(args.model))
-    rivals = {"memory": MemoryOptions(num_keys=SMALL), "lora": LORA}
+    rivals = {"memory": with_keys(options, SMALL), "lora": LORA}
     recall = {name: seconds_to_recall(options, args, general) for name, options in rivals.items()}
-    report(seconds, {"copy": copied, "gather": gathered, "lookup": whole}, extra, recall)
+    figures = summarise(seconds, {"copy": copied, "gather": gathered, "lookup": whole}, extra, recall)
+    write_report(figures, args)
 
 
 class Reached(Exception):
@@ -213,10 +224,10 @@ def seconds_to_recall(options: Any, args: argparse.Namespace, general: General, 
     return {"train": seconds, "prepare": prepared}
 
 
-def report(
+def summarise(
     seconds: dict[str, dict[str, float]], bandwidth: dict[str, float], extra: float, recall: dict[str, dict[str, float]]
-) -> None:
-    """The whole table to a file, the figures to the last line."""
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The figures, and what they were made of."""
     figures: dict[str, Any] = {name: ratios(steps) for name, steps in seconds.items()}
     figures |= {
         "copy_bandwidth_share": round(bandwidth["gather"] / bandwidth["copy"], 3),
@@ -225,9 +236,15 @@ def report(
         "time_to_recall_vs_lora": round(recall["memory"]["train"] / recall["lora"]["train"], 3),
         "time_to_recall_vs_lora_with_preparation": round(sum(recall["memory"].values()) / recall["lora"]["train"], 3),
     }
+    return figures, {"step_sec": seconds, "bytes_per_sec": bandwidth, "seconds_to_recall": recall}
+
+
+def write_report(found: tuple[dict[str, Any], dict[str, Any]], args: argparse.Namespace) -> None:
+    """The whole table to a file, the figures to the last line."""
+    figures, parts = found
     RESULTS.mkdir(parents=True, exist_ok=True)
-    whole = figures | {"step_sec": seconds, "bytes_per_sec": bandwidth, "seconds_to_recall": recall}
-    (RESULTS / "memory_step.json").write_text(f"{json.dumps(whole, indent=2)}\n", encoding="utf-8")
+    whole = json.dumps(figures | parts | {"set": args.set}, indent=2)
+    (RESULTS / f"{args.name}.json").write_text(f"{whole}\n", encoding="utf-8")
     print(json.dumps(figures))
 
 
