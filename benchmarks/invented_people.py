@@ -22,6 +22,7 @@ from typing import Any
 import torch
 from facts import Fact
 from people import invent_facts
+from pydantic import ValidationError
 from squad import read_facts
 
 from train.config import Data, Train
@@ -205,7 +206,12 @@ def read_options(name: str, overrides: Sequence[str]) -> Any:
     """The method's options with `method.key=value` overrides."""
     kind: Any = OPTIONS[name]
     changed = dict(part.removeprefix(f"{name}.").split("=", 1) for part in overrides if part.startswith(f"{name}."))
-    return kind.model_validate({key: json.loads(value) for key, value in changed.items()})
+    try:
+        return kind.model_validate({key: json.loads(value) for key, value in changed.items()})
+    except ValidationError as error:
+        fault = error.errors()[0]
+        where = f"{name}.{fault['loc'][0]}"
+        raise SystemExit(f"error: --set {where}: {fault['msg']}; see train/methods/options.py") from None
 
 
 def choose_facts(args: argparse.Namespace, loaded: Loaded) -> Sequence[Fact]:
