@@ -97,27 +97,23 @@ def make_memory(num_keys: int, size: int) -> Memory:
     return memory
 
 
-def copy_bandwidth(rounds: int) -> float:
-    """Bytes read and written a second by a plain copy."""
-    source = torch.ones(128 * 2**20)
-    target = torch.empty_like(source)
-    seconds = time_in_turns({"copy": lambda: target.copy_(source)}, rounds)["copy"]
-    return 2 * source.numel() * 4 / seconds
-
-
-def gather_bandwidth(num_keys: int, size: int, rounds: int) -> tuple[float, float]:
-    """Bytes of value rows read a second: by the gather and weighted sum alone, and with the lookup of the slots."""
+def bandwidths(num_keys: int, size: int, rounds: int) -> dict[str, float]:
+    """Bytes a second, in turns: of a plain copy, of the gather and weighted sum, and of those with the lookup."""
     memory = make_memory(num_keys, size)
     states = torch.randn(512, size, generator=torch.Generator().manual_seed(1))
+    source = torch.ones(128 * 2**20)
+    target = torch.empty_like(source)
     with torch.no_grad():
         slots, weights = memory.keys(states)
         calls: dict[str, Callable[[], Any]] = {
+            "copy": lambda: target.copy_(source),
             "gather": lambda: memory.read(memory.values, slots, weights),
-            "whole": lambda: memory.look_up(states),
+            "lookup": lambda: memory.look_up(states),
         }
         seconds = time_in_turns(calls, rounds)
     read = slots.numel() * size * 4
-    return read / seconds["gather"], read / seconds["whole"]
+    moved = {"copy": 2 * source.numel() * 4, "gather": read, "lookup": read}
+    return {name: moved[name] / seconds[name] for name in calls}
 
 
 def peak_bytes(options: MemoryOptions, batch: Batch, model: str) -> int:
@@ -182,12 +178,11 @@ def main() -> None:
     extra = extra_over_tables(options, batches["all_tokens"], args.model)
     seconds = {name: time_rivals(options, batch, args) for name, batch in batches.items()}
     print(json.dumps(seconds), flush=True)
-    copied = copy_bandwidth(args.rounds)
-    gathered, whole = gather_bandwidth(LARGE, WIDTH, args.rounds)
+    bandwidth = bandwidths(LARGE, WIDTH, 3 * args.rounds)
     general = read_background(args.data, load_model(args.model))
     rivals = {"memory": with_keys(options, SMALL), "lora": LORA}
     recall = {name: seconds_to_recall(options, args, general) for name, options in rivals.items()}
-    figures = summarise(seconds, {"copy": copied, "gather": gathered, "lookup": whole}, extra, recall)
+    figures = summarise(seconds, bandwidth, extra, recall)
     write_report(figures, args)
 
 

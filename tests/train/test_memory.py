@@ -1,5 +1,6 @@
 """The memory method: bit-identical at attach, exact lookup, rows that were not chosen keep every bit."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -206,6 +207,14 @@ def test_a_row_that_the_background_reads_is_damped() -> None:
     torch.testing.assert_close(pool.background_share(torch.arange(4)), torch.tensor([3.0, 1.0, 0.0, 0.0]))
     torch.testing.assert_close(pool.half_share(torch.arange(4)), torch.tensor([2.0, 2.0, 0.0, 0.0]))
     torch.testing.assert_close(damp(torch.tensor([3.0, 1.0, 0.0]), 0.5), torch.tensor([0.5 / 3.5, 0.5 / 1.5, 1.0]))
+
+
+def test_a_table_that_is_committed_keeps_every_bit() -> None:
+    pool = Pool(num_slots=4, size=2)
+    pool.values.copy_(torch.tensor([[-0.0, 1e-42], [math.nan, math.inf], [0.1, -0.1], [0.0, 1.0]]))
+    before = pool.values.view(torch.int32).clone()
+    pool.commit()
+    assert torch.equal(pool.values.view(torch.int32), before)
 
 
 def test_damping_keeps_the_background_as_it_is(tiny_model: Path) -> None:

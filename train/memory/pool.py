@@ -29,6 +29,10 @@ class Pool(nn.Module):
         self.register_buffer("access_count", torch.zeros(num_slots))
         self.register_buffer("num_background", torch.zeros(()))
 
+    def commit(self) -> None:
+        """Have the system give memory for the whole table, which else it does when a step first writes near a row."""
+        self.values.mul_(1)  # a write that changes no bit
+
     def count_background(self, slots: Tensor, weights: Tensor) -> None:
         """Take in what one background batch read: slots and weights in the same shape."""
         count = torch.zeros_like(self.access_count).index_add_(0, slots.flatten(), weights.flatten())

@@ -151,6 +151,7 @@ class MemoryMethod:
     def optimizer(self, index: int) -> RowOptimizer:
         """The optimiser of one layer's table."""
         if index not in self.optimizers:
+            self.memories[index].pool.commit()
             kind = {"adam": RowAdam, "sgd": RowSgd}[self.options.optimizer]
             self.optimizers[index] = kind(self.memories[index].values, self.options.lr)
         return self.optimizers[index]
