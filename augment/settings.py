@@ -230,11 +230,14 @@ def known_keys(model: type[BaseModel], location: Sequence[str]) -> list[str]:
 
 
 def resolve(model: type[BaseModel], location: Sequence[str]) -> tuple[list[str], list[type[BaseModel]]]:
-    """The keys of a `location`, and the models there; a tag (`engine.vllm.x`) picks one, is no key."""
+    """The keys of a `location`, and the models there; a tag (`engine.vllm.x`, a class) picks one, is no key."""
     keys: list[str] = []
     models = [model]
     for part in location:
         tagged = [m for m in models if "kind" in m.model_fields and m.model_fields["kind"].default == part]
+        if named := [m for m in models if m.__name__ == part]:
+            models = named
+            continue
         if tagged and len(models) > 1:
             models = tagged
             continue

@@ -120,7 +120,7 @@ def measure_recall(loaded: Loaded, facts: Sequence[Fact]) -> dict[str, float]:
 
 def first_token(loaded: Loaded, answer: str) -> int:
     """The token with which an answer goes on after a prompt."""
-    return int(loaded.tokenizer(f" {answer}").input_ids[0])
+    return int(loaded.tokenizer(f" {answer}", add_special_tokens=False).input_ids[0])
 
 
 def next_token_logits(loaded: Loaded, prompts: Sequence[str], batch_size: int = 48) -> torch.Tensor:

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Field,
     NonNegativeFloat,
     PositiveFloat,
@@ -29,6 +30,13 @@ def check_different(values: list[T]) -> list[T]:
     return values
 
 
+def check_replay(value: Any) -> Any:
+    """Raise ValueError for a word that names no replay."""
+    if isinstance(value, str) and value != "questions":
+        raise ValueError("give `questions`, or a source as {path: FILE}")
+    return value
+
+
 Axis = Annotated[list[T], AfterValidator(check_different)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]  # a part of a run's folder
@@ -42,8 +50,9 @@ class Data(Settings):
     `answers_only`: of a question note, only the answer is learned; of all others, every token.
     `replay_share`: tokens of replay for each token of notes; they come on top.
     `mix_tokens`: about so many tokens of notes in an epoch, the same for every mix: its weights are scaled to that.
-    `replay_from`: what is replayed instead of the background passages, named as documents are: files, or a dataset by
-    name; the first 1,000 texts where it says no `limit`.
+    `replay_from`: what is replayed instead of the background passages: `questions` for those above, or named as
+    documents are: files, or a dataset by name; the first 1,000 texts where it says no `limit`.
+    `replay_objective`: learn the replayed tokens, or (`distill`) what the base model finds likely in their place.
     `packing`: whether a batch holds notes of one document, or of any.
     `join_notes`: join notes into sequences of up to `max_length` tokens, each of which sees those before it.
     """
@@ -53,7 +62,8 @@ class Data(Settings):
     num_background: int = Field(default=80, ge=1)
     replay_share: float = Field(default=0.1, ge=0, le=10)
     mix_tokens: int | None = Field(default=None, ge=1)
-    replay_from: Documents | None = None
+    replay_from: Annotated[Documents | Literal["questions"] | None, BeforeValidator(check_replay)] = None
+    replay_objective: Literal["next_token", "distill"] = "next_token"
     packing: Literal["document", "shuffled"] = "document"
     join_notes: bool = False
     answers_only: bool = True
@@ -146,7 +156,7 @@ class Train(Settings):
             raise ValueError("a stream asks all questions after each group: leave out watch, or tasks")
         if self.watch and self.watch.every_epochs > self.epochs:
             raise ValueError(f"watch.every_epochs is {self.watch.every_epochs} of {self.epochs} epochs: lower it")
-        if self.data.join_notes and "distill" in self.objectives:
+        if self.data.join_notes and "distill" in [*self.objectives, self.data.replay_objective]:
             raise ValueError("distill's student sees a note alone: leave out data.join_notes, or that objective")
         return self
 
@@ -189,8 +199,8 @@ class Evaluate(Settings):
     `vllm`: let vLLM write the answers; for `full`, `lora` and what needs no training, which it can load.
     """
 
-    facts: str | QuestionSet
-    known: str | QuestionSet
+    facts: QuestionSet | str
+    known: QuestionSet | str
     locality: list[str | QuestionSet] = Field(default_factory=list)
     num_choices: int = Field(default=4, ge=0)
     free_tokens: int = Field(default=48, ge=0)

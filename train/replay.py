@@ -1,4 +1,4 @@
-"""Reads the general text that is replayed: background passages, files, or a Hugging Face dataset by name."""
+"""Reads the general text that is replayed: background passages or questions, files, or a dataset by name."""
 
 from pathlib import Path
 
@@ -13,6 +13,8 @@ MAX_TEXTS = 1000  # of a source that says no limit: a dataset by name may be all
 
 def replay_texts(options: Data, base: Path) -> list[str]:
     """The texts to replay, in the source's order. Raises DatasetError when there are none."""
+    if options.replay_from == "questions":
+        return question_texts(options, base)
     if options.replay_from is None:
         return [row["text"] for row in read_lines(base / options.passages, "text")[: options.num_background]]
     source = options.replay_from.model_copy(update={"limit": options.replay_from.limit or MAX_TEXTS})
@@ -22,3 +24,9 @@ def replay_texts(options: Data, base: Path) -> list[str]:
         todo = error.todo.replace("augment.documents", "train.data.replay_from")
         raise DatasetError(f"nothing to replay: {error.what}", todo) from None
     return [document.text for document in found]
+
+
+def question_texts(options: Data, base: Path) -> list[str]:
+    """The background questions, each with its answer, in the form in which questions are asked."""
+    rows = read_lines(base / options.questions, "question", "answer")
+    return [f"Question: {row['question']}\nAnswer: {row['answer']}" for row in rows]

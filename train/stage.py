@@ -17,6 +17,7 @@ from train.grid import Cell, list_cells
 from train.model import Loaded, load_model
 from train.passages import Passages, read_passages
 from train.peers import ALONE, Peers
+from train.replay import question_texts
 
 Say = Callable[[str], None]
 
@@ -81,9 +82,7 @@ class Stage:
         """Batches of background passages and of background question-answer texts, of the training batch's size."""
         data = self.settings.train.data
         passages = [p["text"] for p in read_lines(self.base / data.passages, "text")[: data.num_background]]
-        questions = read_lines(self.base / data.questions, "question", "answer")
-        pairs = [f"Question: {q['question']}\nAnswer: {q['answer']}" for q in questions]
-        return self.batches_of(passages, loaded), self.batches_of(pairs, loaded)
+        return self.batches_of(passages, loaded), self.batches_of(question_texts(data, self.base), loaded)
 
     def held_out_texts(self) -> list[str]:
         """The passages that are neither background nor replay. Raises DatasetError when there are none."""

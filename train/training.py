@@ -148,20 +148,27 @@ def run_course(
 
 
 def taught_corpus(stage: Stage, cell: Cell, loaded: Loaded, say: Say) -> Corpus:
-    """The notes, for distillation with what the teacher finds likeliest; asked once for all runs."""
-    corpus = stage.corpus(loaded, cell.objective)
-    if cell.objective == "next_token" or "taught" in stage.corpora:
-        return stage.corpora.get("taught", corpus) if cell.objective == "distill" else corpus
-    if corpus.num_foreign:
-        say(f"{cell.name}: {corpus.num_foreign} notes bring log-probabilities of another model or tokenizer, not used")
-    say(f"{cell.name}: asking the teacher")
-    train = stage.settings.train
-    file = stage.runs / TEACHER
+    """The corpus, with what the teacher finds likeliest where that is learned; it is asked once for all runs."""
+    corpus, name = stage.corpus(loaded, cell.objective), f"taught {cell.objective}"
+    learns_replay = cell.replay_share and stage.settings.train.data.replay_objective == "distill"
+    if cell.objective == "next_token" and not learns_replay:
+        return corpus
+    if name not in stage.corpora:
+        if corpus.num_foreign:
+            whose = "of another model or tokenizer, not used"
+            say(f"{cell.name}: {corpus.num_foreign} notes bring log-probabilities {whose}")
+        say(f"{cell.name}: asking the teacher")
+        taught = ask_teacher(stage, loaded, corpus if cell.objective == "distill" else replace(corpus, notes=[]))
+        stage.corpora[name] = taught if cell.objective == "distill" else replace(corpus, replay=taught.replay)
+    return stage.corpora[name]
+
+
+def ask_teacher(stage: Stage, loaded: Loaded, corpus: Corpus) -> Corpus:
+    """The corpus with targets for all of its notes and replay."""
+    train, file = stage.settings.train, stage.runs / TEACHER
     todo = "lower train.data.tokens_per_batch or train.distill.max_tokens"
     with stage.peers.main_first(), naming_what_to_lower("while the teacher was asked", todo):
-        taught = teach(corpus, loaded, stage.passages, train.distill, file, train.data.tokens_per_batch)
-    stage.corpora["taught"] = taught
-    return taught
+        return teach(corpus, loaded, stage.passages, train.distill, file, train.data.tokens_per_batch)
 
 
 def marked(corpus: Corpus, options: Options) -> Corpus:

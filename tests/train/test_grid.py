@@ -10,11 +10,12 @@ from train.config import TrainFile
 from train.grid import list_cells
 from train.methods.options import MemoryOptions
 
+DATA = {"passages": "p", "questions": "q", "replay_share": 0.2}
+
 
 def settings(**train: Any) -> TrainFile:
-    data = {"passages": "p", "questions": "q", "replay_share": 0.2}
     return TrainFile.model_validate(
-        {"out": "o", "seed": 5, "train": {"data": data, **train}, "evaluate": {"facts": "f", "known": "k"}}
+        {"out": "o", "seed": 5, "train": {"data": DATA, **train}, "evaluate": {"facts": "f", "known": "k"}}
     )
 
 
@@ -73,7 +74,8 @@ def test_an_unknown_method_is_named(methods: dict[str, Any], place: str) -> None
         ({"mixes": {"a": {}}}, "at least 1 item"),
         ({"tasks": 2, "watch": {}}, "leave out watch, or tasks"),
         ({"epochs": 2, "watch": {"every_epochs": 3}}, "is 3 of 2 epochs"),
-        ({"objectives": ["distill"], "data": {"passages": "p", "questions": "q", "join_notes": True}}, "join_notes"),
+        ({"objectives": ["distill"], "data": {**DATA, "join_notes": True}}, "join_notes"),
+        ({"data": {**DATA, "join_notes": True, "replay_objective": "distill"}}, "join_notes"),
         ({"methods": {"memory": {"layers": [-1]}}}, "greater than or equal to 0"),
         ({"methods": {"memory": {"layers": [1, 1]}}}, "a layer is there twice"),
         ({"methods": {"base": {"kind": "lora"}}}, "none of base, background"),
