@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from augment.errors import ConfigError
+from augment.errors import ConfigError, DatasetError
 from augment.settings import load_settings
 from tests.worlds import invoke, write_world
 from train.config import TrainFile
@@ -53,6 +53,14 @@ def test_what_the_base_finds_likely_is_asked_of_replay_alone(tiny_model: Path, t
 def test_without_replay_no_teacher_is_asked(tiny_model: Path, tmp_path: Path) -> None:
     chosen = options([*DISTILLED, "train.data.replay_share=0"])
     assert "asking the teacher" not in invoke("run", write_world(tmp_path, tiny_model), *chosen)
+
+
+def test_no_question_to_replay_is_one_line(tiny_model: Path, tmp_path: Path) -> None:
+    file = write_world(tmp_path, tiny_model)
+    (tmp_path / "none.jsonl").write_text("")
+    stage = Stage(load_settings(file, [*DISTILLED, "train.data.questions=none.jsonl"], TrainFile), file.parent)
+    with pytest.raises(DatasetError, match=r"nothing to replay: .*none\.jsonl is empty; see train\.data\.replay_from"):
+        stage.corpus(load_model(str(tiny_model)), "next_token")
 
 
 @pytest.mark.parametrize(
