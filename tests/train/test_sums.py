@@ -1,4 +1,4 @@
-"""Weighted sums of rows: against a loop in plain Python, and the Triton kernel against PyTorch."""
+"""Weighted sums of rows: against a loop in plain Python, and both kernels against PyTorch."""
 
 import os
 from importlib.util import find_spec
@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from train.memory import sums
 from train.memory.sums import weighted_sums
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
@@ -30,6 +31,34 @@ def test_sums_are_those_of_a_loop(width: int) -> None:
     torch.testing.assert_close(weighted_sums(table, index, weights, begins), torch.stack(looped))
 
 
+def embedding_bag(table: Tensor, index: Tensor, weights: Tensor, begins: Tensor) -> Tensor:
+    return torch.nn.functional.embedding_bag(
+        index, table, begins, per_sample_weights=weights, mode="sum", include_last_offset=True
+    )
+
+
+@pytest.mark.skipif(find_spec("numba") is None, reason="needs Numba")
+@pytest.mark.parametrize("width", [5, 128, 576, 900])
+def test_the_kernel_for_large_tables_gives_what_pytorch_gives(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    from train.memory import cpu_kernel
+
+    asked: list[Tensor] = []
+    monkeypatch.setattr(cpu_kernel, "sum_into", lambda *all, real=cpu_kernel.sum_into: asked.append(all) or real(*all))
+    monkeypatch.setattr(sums, "LARGE", 50 * width)
+    torch.testing.assert_close(weighted_sums(*some_bags(width)), embedding_bag(*some_bags(width)))
+    monkeypatch.setattr(sums, "LARGE", 50 * width + 1)
+    weighted_sums(*some_bags(width))
+    assert len(asked) == 1
+
+
+@pytest.mark.skipif(find_spec("numba") is None, reason="needs Numba")
+def test_bags_without_rows_are_zero() -> None:
+    from train.memory.cpu_kernel import sum_bags
+
+    nothing = torch.zeros(0, dtype=torch.long)
+    assert torch.equal(sum_bags(torch.ones(9, 4), nothing, torch.zeros(0), torch.zeros(3).long()), torch.zeros(2, 4))
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(find_spec("triton") is None, reason="needs Triton")
 @pytest.mark.skipif(not (torch.cuda.is_available() or INTERPRETED), reason="needs a GPU, or TRITON_INTERPRET=1")
@@ -39,7 +68,4 @@ def test_the_kernel_gives_what_pytorch_gives(width: int) -> None:
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     table, index, weights, begins = (tensor.to(device) for tensor in some_bags(width))
-    plain = torch.nn.functional.embedding_bag(
-        index, table, begins, per_sample_weights=weights, mode="sum", include_last_offset=True
-    )
-    torch.testing.assert_close(sum_bags(table, index, weights, begins), plain)
+    torch.testing.assert_close(sum_bags(table, index, weights, begins), embedding_bag(table, index, weights, begins))
