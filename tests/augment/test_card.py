@@ -123,6 +123,7 @@ def test_no_key_gets_into_the_card(tmp_path: Path, write_notes: Write) -> None:
     assert shareable({"api_key_env": "SOME_KEY"}) == {"api_key_env": "SOME_KEY"}
 
 
+@pytest.mark.slow
 def test_a_run_ends_with_a_card_of_what_it_wrote(tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "a.md").write_text("# Pellick\n\nPellick is the only town on the island of Ossel.\n")

@@ -267,6 +267,7 @@ def all_text(folder: Path) -> bytes:
     return b"".join(f.read_bytes() for f in folder.rglob("*") if f.is_file())
 
 
+@pytest.mark.slow
 def test_a_run_needs_no_local_model_rejects_what_fails_and_stops_at_a_wrong_key(tmp_path: Path) -> None:
     def fail_on_report(handler: Any) -> None:
         failing = "news report" in handler.server.requests[-1]["messages"][-1]["content"]

@@ -117,6 +117,7 @@ def test_resume_never_and_always_refuse_before_anything_is_done(folder: Path) ->
     assert generate(plan, "always").finished_before == 9
 
 
+@pytest.mark.slow
 def test_more_actors_than_cores_are_started(folder: Path) -> None:
     plan = plan_in(folder, engine={"kind": "echo", "actors": 5}, units_per_shard=1)
     assert generate(plan).tally.units == 9 and living(folder) == planned(plan)

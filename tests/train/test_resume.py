@@ -204,7 +204,7 @@ with keeper.ending_on_signals():
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_a_killed_process_is_taken_up_where_it_was(tiny_model: Path, tmp_path: Path, number: signal.Signals) -> None:
     whole = start(tiny_model, METHODS["memory"])
     train(whole, tmp_path / "whole")
