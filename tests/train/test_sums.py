@@ -1,6 +1,8 @@
 """Weighted sums of rows: against a loop in plain Python, and both kernels against PyTorch."""
 
 import os
+import subprocess
+import sys
 from importlib.util import find_spec
 from itertools import pairwise
 
@@ -49,6 +51,16 @@ def test_the_kernel_for_large_tables_gives_what_pytorch_gives(width: int, monkey
     monkeypatch.setattr(sums, "LARGE", 50 * width + 1)
     weighted_sums(*some_bags(width))
     assert len(asked) == 1
+
+
+@pytest.mark.skipif(find_spec("numba") is None, reason="needs Numba")
+def test_pytorch_keeps_its_number_of_threads() -> None:
+    """Both may have the same OpenMP, whose number Numba sets to that of the cores."""
+    code = "import torch; from train.memory.cpu_kernel import sum_bags; print(torch.get_num_threads())"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True
+    )
+    assert done.stdout.strip() == "1", done.stderr
 
 
 @pytest.mark.skipif(find_spec("numba") is None, reason="needs Numba")

@@ -16,6 +16,7 @@ from numba.extending import intrinsic
 from torch import Tensor
 
 ROWS, AHEAD, LINE = 4, 8, 16  # rows read at once; rows asked for ahead; numbers in a cache line
+THREADS = torch.get_num_threads()  # Numba's start of its own, below, sets this to the number of cores
 ONE_CALL = Lock()  # one of Numba's thread pools ends the process when two threads use it at once
 
 
@@ -62,6 +63,9 @@ def sum_into(table: Any, index: Any, weights: Any, begins: Any, out: Any) -> Non
             item += ROWS
         for rest in range(item, end):
             add_row(total, table[index[rest]], weights[rest])
+
+
+torch.set_num_threads(THREADS)
 
 
 def sum_bags(table: Tensor, index: Tensor, weights: Tensor, begins: Tensor) -> Tensor:
