@@ -191,6 +191,16 @@ def prepare(stage: Stage, loaded: Loaded, method: Method, corpus: Corpus) -> Non
         method.fit(corpus.notes)
     if isinstance(method, MemoryMethod):
         prepare_memory(stage, loaded, method, corpus)
+        method.description |= describe_usage(method)
+
+
+def describe_usage(method: MemoryMethod) -> dict[str, str]:
+    """How evenly each layer's slots are read by the background, for the files of keys and patches."""
+    found = {index: memory.pool.usage() for index, memory in method.memories.items()}
+    return {
+        "slots_used": ", ".join(f"layer {index}: {used:.3f}" for index, (used, _) in found.items()),
+        "reads_of_top_1_percent": ", ".join(f"layer {index}: {top:.3f}" for index, (_, top) in found.items()),
+    }
 
 
 def prepare_memory(stage: Stage, loaded: Loaded, method: MemoryMethod, corpus: Corpus) -> None:

@@ -17,7 +17,7 @@ import importlib, pkgutil, sys
 for name in {HEAVY}:
     sys.modules[name] = None
 import train
-OTHERS = ("train.cluster", "train.memory.kernel")  # Ray Train; Triton, on GPUs alone
+OTHERS = ("train.cluster", "train.memory.gpu_kernel")  # Ray Train; Triton, on GPUs alone
 names = [m.name for m in pkgutil.walk_packages(train.__path__, "train.") if m.name not in OTHERS]
 for name in names:
     importlib.import_module(name)

@@ -209,6 +209,13 @@ def test_a_row_that_the_background_reads_is_damped() -> None:
     torch.testing.assert_close(damp(torch.tensor([3.0, 1.0, 0.0]), 0.5), torch.tensor([0.5 / 3.5, 0.5 / 1.5, 1.0]))
 
 
+def test_usage_is_how_evenly_the_background_reads_the_slots() -> None:
+    pool = Pool(num_slots=200, size=2)
+    assert pool.usage() == (0.0, 0.0)
+    pool.count_background(torch.tensor([[7, 7, 8, 9, 11]]), torch.tensor([[2.0, 1.0, 3.0, 1.0, 1.0]]))
+    assert pool.usage() == pytest.approx((4 / 200, 6 / 8))
+
+
 def test_a_table_that_is_committed_keeps_every_bit() -> None:
     pool = Pool(num_slots=4, size=2)
     pool.values.copy_(torch.tensor([[-0.0, 1e-42], [math.nan, math.inf], [0.1, -0.1], [0.0, 1.0]]))

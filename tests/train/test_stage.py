@@ -103,6 +103,7 @@ def test_what_a_document_wrote_is_listed_reverted_and_applied_again(finished: Pa
     assert listed.exit_code == 0 and "tower.md" in listed.stdout and "bridge.md" in listed.stdout, listed.stderr
     shown = invoke("patch", "show", run, "tower.md")
     assert "document: tower.md" in shown.stdout and "layer 1: " in shown.stdout
+    assert "slots_used: layer 1: 1.000" in shown.stdout and "reads_of_top_1_percent: layer 1: 0." in shown.stdout
     assert "layer 1: " in invoke("patch", "diff", run, "tower.md", "bridge.md").stdout
     order = run / "checkpoint" / "patches" / "patches.json"
     before = order.read_text()

@@ -60,6 +60,13 @@ class Pool(nn.Module):
         """How often the background reads each of the slots (R,), in reads of the mean slot; 0 without a background."""
         return self.access_count[slots] / self.access_count.mean().clamp_min(1e-12)
 
+    def usage(self) -> tuple[float, float]:
+        """Of the background's reads: the share of slots that any went to, and the share of them (by weight) that the
+        hundredth of all slots with most reads took; 0 without a background."""
+        total = float(self.access_count.sum())
+        busiest = self.access_count.topk(max(1, len(self.access_count) // 100)).values
+        return float((self.access_count > 0).float().mean()), float(busiest.sum()) / total if total else 0.0
+
     def half_share(self, slots: Tensor) -> Tensor:
         """The same of all slots together that share a slot's first half key: what reads the mean one reads 1 of it."""
         num_keys = math.isqrt(len(self.access_count))

@@ -17,9 +17,9 @@ def weighted_sums(table: Tensor, index: Tensor, weights: Tensor, begins: Tensor)
     there is a GPU; on a CPU one for tables that no cache holds, and PyTorch's embedding bag for others.
     """
     if table.is_cuda and HAS_TRITON:
-        from train.memory.kernel import sum_bags
+        from train.memory import gpu_kernel
 
-        return sum_bags(table, index, weights, begins)
+        return gpu_kernel.sum_bags(table, index, weights, begins)
     if table.device.type == "cpu" and HAS_NUMBA and table.numel() >= LARGE:
         from train.memory import cpu_kernel
 
