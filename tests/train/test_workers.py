@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.distributed as dist
+import torch.distributed.nn  # imported once a group is there, it keeps that and its threads past the end
 from safetensors.torch import load_file
 
 from augment.errors import RunError
