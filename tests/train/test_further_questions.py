@@ -53,7 +53,7 @@ def test_each_fact_has_its_choices_and_too_few_answers_give_none() -> None:
     assert make_choices(FACTS, 4) == probes and make_choices(FACTS, 6) == [] and make_choices(FACTS, 0) == []
 
 
-def test_scores_are_the_sums_of_token_log_probabilities_a_byte(loaded: Loaded) -> None:
+def test_scores_are_the_sums_of_token_log_probabilities(loaded: Loaded) -> None:
     pairs = [("Question: Who?\nAnswer:", " Orla Finch"), ("A:", " ü"), ("A long beginning of a text:", " nine bells")]
     tokenizer: Any = loaded.tokenizer
     for (prompt, text), found in zip(pairs, score_continuations(loaded, pairs, 64), strict=True):
@@ -62,12 +62,28 @@ def test_scores_are_the_sums_of_token_log_probabilities_a_byte(loaded: Loaded) -
         with torch.no_grad():
             scores = torch.log_softmax(loaded.network(input_ids=ids).logits.float(), -1)[0]
         wanted = sum(float(scores[i - 1, ids[0, i]]) for i in range(given, ids.shape[1]))
-        assert found == pytest.approx(wanted / len(text.encode()), rel=1e-4)
+        assert found == pytest.approx(wanted, rel=1e-4)
 
 
 def test_a_choice_within_the_prompts_last_token_still_has_one_to_predict(loaded: Loaded) -> None:
     sample = encode_pair(loaded.tokenizer, "Answer: nine", "")
     assert sample.learned() == [len(sample.ids) - 1]
+
+
+def test_the_likeliest_choice_a_byte_is_taken(loaded: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every choice has -10 nats but one, which has fewer a byte only if its length counts."""
+    probes = make_choices(FACTS[:3], 3)
+    monkeypatch.setattr("train.evaluate.choices.score_continuations", lambda _, pairs, __: [-10.0] * len(pairs))
+    records = ask_choices(loaded, probes, 64)
+    assert [r["answer"] for r in records] == [max(probe.choices, key=len) for probe in probes]
+    assert [r["nll"] for r in records] == [10.0] * 3
+
+
+def test_the_right_answers_loss_is_recorded(loaded: Loaded) -> None:
+    probes = make_choices(FACTS[:3], 3)
+    pairs = [(probe.text(), f" {probe.expected[0]}") for probe in probes]
+    wanted = [-score for score in score_continuations(loaded, pairs, 64)]
+    assert [r["nll"] for r in ask_choices(loaded, probes, 64)] == pytest.approx(wanted, rel=1e-4)
 
 
 def test_the_likeliest_choice_is_taken(loaded: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,7 +92,7 @@ def test_the_likeliest_choice_is_taken(loaded: Loaded, monkeypatch: pytest.Monke
     order = [probe.id for probe in probes for _ in probe.choices]
 
     def score(_: Loaded, pairs: Sequence[tuple[str, str]], __: int) -> list[float]:
-        return [float(text.strip() == wanted[name]) for name, (_, text) in zip(order, pairs, strict=True)]
+        return [-1.0 - 99 * (text.strip() != wanted[name]) for name, (_, text) in zip(order, pairs, strict=True)]
 
     monkeypatch.setattr("train.evaluate.choices.score_continuations", score)
     records = ask_choices(loaded, probes, 64)

@@ -53,27 +53,36 @@ def unlikeness(text: str, other: str) -> tuple[bool, bool, int]:
 def ask_choices(
     loaded: Loaded, probes: Sequence[Probe], tokens_per_batch: int, find_context: FindContext = no_context
 ) -> list[dict[str, Any]]:
-    """Each probe with the choice that the model finds likeliest; right when it is the expected one."""
+    """Each probe with the choice that the model finds likeliest; right when it is the expected one.
+
+    `nll` is the right answer's, summed over its tokens, in nats.
+    """
     prompts = [probe.text(find_context(probe)) for probe in probes]
     pairs = [(prompt, f" {c}") for prompt, probe in zip(prompts, probes, strict=True) for c in probe.choices]
     scores = iter(score_continuations(loaded, pairs, tokens_per_batch))
     records = []
     for probe in probes:
         by_choice = {choice: next(scores) for choice in probe.choices}
-        best = max(by_choice, key=lambda choice: by_choice[choice])
+        best = max(by_choice, key=lambda choice: by_choice[choice] / count_bytes(f" {choice}"))
         right = normalise(best) in {normalise(text) for text in probe.expected}
-        records.append(probe.as_json() | {"answer": best, "em": right, "f1": token_f1(best, probe.expected)})
+        scored = {"em": right, "f1": token_f1(best, probe.expected), "nll": -by_choice[probe.expected[0]]}
+        records.append(probe.as_json() | {"answer": best} | scored)
     return records
 
 
 def score_continuations(loaded: Loaded, pairs: Sequence[tuple[str, str]], tokens_per_batch: int) -> list[float]:
-    """Log-probability a byte of each continuation after its prompt, in nats."""
+    """Log-probability of each continuation after its prompt, in nats."""
     samples = [encode_pair(loaded.tokenizer, *pair) for pair in pairs]
     order = sorted(range(len(samples)), key=lambda i: len(samples[i]))
     batches: list[Batch] = [pad(group) for group in group_by_tokens([samples[i] for i in order], tokens_per_batch)]
     texts = measure_likelihood(loaded, batches).texts
     found = dict(zip(order, texts, strict=True))
-    return [-found[i].nll / len(pairs[i][1].encode("utf-8", "surrogatepass")) for i in range(len(pairs))]
+    return [-found[i].nll for i in range(len(pairs))]
+
+
+def count_bytes(text: str) -> int:
+    """Its length as UTF-8."""
+    return len(text.encode("utf-8", "surrogatepass"))
 
 
 def encode_pair(tokenizer: Any, prompt: str, continuation: str) -> Sample:

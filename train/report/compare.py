@@ -8,7 +8,7 @@ from augment.errors import DatasetError
 from train.report.groups import group_seeds
 from train.report.intervals import mcnemar_exact
 from train.report.results import PHRASINGS, Answer, Kind, Phrasing, RunResult
-from train.report.sums import list_localities, read_locality
+from train.report.sums import list_localities, read_answer_nll, read_locality
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,7 @@ class MethodSummary:
     train_sec: Spread
     trainable_parameters: Spread
     kl: Spread | None
+    answer_nll: Spread | None  # mean NLL of the right answers, in nats an answer
     fluency: dict[str, tuple[Spread, Spread]]  # by kind of text: repeated share, words
     unchanged: dict[str, Spread]  # by set of prompts that are to stay: share of outputs as the base's
 
@@ -186,6 +187,7 @@ def _summarise(label: str, members: list[RunResult], base: RunResult) -> MethodS
         train_sec=spread(lambda r: r.result.train_sec),
         trainable_parameters=spread(lambda r: r.result.trainable_parameters),
         kl=spread(_read_kl) if all(run.result.general.kl is not None for run in runs) else None,
+        answer_nll=spread(_read_answer_nll) if all(read_answer_nll(run.result, base) for run in runs) else None,
         fluency={kind: (spread(_read_repeated(kind)), spread(_read_words(kind))) for kind in _common_kinds(runs)},
         unchanged={name: spread(_read_unchanged(name)) for name in list_localities(base)},
     )
@@ -193,6 +195,11 @@ def _summarise(label: str, members: list[RunResult], base: RunResult) -> MethodS
 
 def _read_kl(run: RunComparison) -> float:
     return run.result.general.kl or 0.0
+
+
+def _read_answer_nll(run: RunComparison) -> float:
+    sums = read_answer_nll(run.result, run.result).values()
+    return sum(nll for nll, _ in sums) / sum(number for _, number in sums)
 
 
 def _common_kinds(runs: Sequence[RunComparison]) -> list[str]:

@@ -8,7 +8,7 @@ from train.report.bootstrap import Difference, bootstrap_difference
 from train.report.compare import Comparison, MethodSummary
 from train.report.estimates import sizes_of, stack_sums
 from train.report.results import RunResult
-from train.report.sums import Read, read_kept, read_kind, read_loss
+from train.report.sums import Read, read_answer_nll, read_kept, read_kind, read_loss
 from train.report.tables import ABSENT, MINUS, PHRASING_NAMES, Cell, Column, Row, Table
 
 MAX_PAIRS = 15  # beyond, each method is compared to the base and to the one with the best recall alone
@@ -36,6 +36,7 @@ class Pair:
 
 FIGURES = (
     *(Figure(kind, f"{name} recall", read_kind(kind)) for kind, name in PHRASING_NAMES.items()),
+    Figure("answer_nll", "Right answer's NLL", read_answer_nll, in_percent=False),
     Figure("kept", "Known kept", read_kept, with_base=False),  # the base keeps all by definition
     Figure("known", "General questions", read_kind("known")),
     Figure("unchanged", "Outputs unchanged", read_kind("locality"), with_base=False),
@@ -77,7 +78,7 @@ def make_differences_table(pairs: Sequence[Pair]) -> Table:
         Row(f"{pair.first} {MINUS} {pair.second}", tuple(write_difference(figure, pair) for figure in figures))
         for pair in pairs
     ]
-    caption = "Differences between methods, in points of per cent and nats a token."
+    caption = "Differences between methods, in points of per cent, nats an answer and nats a token."
     return Table(caption, "Methods", tuple(name_column(figure, pairs) for figure in figures), tuple(rows))
 
 

@@ -14,7 +14,7 @@ from train.report.material import count_leaks, list_untold
 from train.report.results import PHRASINGS, Fluency, RunResult
 from train.report.samples import choose_samples
 from train.report.streams import record_stream
-from train.report.sums import Read, read_f1, read_kl, read_loss
+from train.report.sums import Read, read_answer_nll, read_f1, read_kl, read_loss
 from train.report.wording import write_headline
 
 SCHEMA_VERSION = 2
@@ -70,6 +70,7 @@ def _record_method(method: MethodSummary, base: RunResult, localities: dict[str,
         "num_known": method.num_known,
         **{name: asdict(getattr(method, name)) for name in SPREADS},
         "kl": asdict(method.kl) if method.kl else None,
+        "answer_nll": asdict(method.answer_nll) if method.answer_nll else None,
         "unchanged": {name: _record_unchanged(method, name, n) for name, n in localities.items()},
         "intervals": list_intervals(method, base),
     }
@@ -82,7 +83,7 @@ def _record_unchanged(method: MethodSummary, name: str, n: int) -> dict[str, Any
 def list_intervals(method: MethodSummary, base: RunResult) -> dict[str, tuple[float, float] | None]:
     """Bootstrapped 95 % intervals of means that are no shares of questions; None where nobody recorded the parts."""
     readers: dict[str, Read] = {"known_f1": read_f1("known"), "nll": read_loss, "kl": read_kl}
-    readers |= {f"{phrasing}_f1": read_f1(phrasing) for phrasing in PHRASINGS}
+    readers |= {"answer_nll": read_answer_nll} | {f"{phrasing}_f1": read_f1(phrasing) for phrasing in PHRASINGS}
     found = {name: estimate(method, base, read) for name, read in readers.items()}
     found["nll_difference"] = estimate_change(method, base, read_loss)
     return {name: (value.low, value.high) if value else None for name, value in found.items()}

@@ -135,7 +135,10 @@ class TaskScore:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one run answered to one question. The text is model output: never trust it, always escape it."""
+    """What one run answered to one question. The text is model output: never trust it, always escape it.
+
+    `nll` is the right answer's in nats, of multiple choice alone; None in evaluations of before it was recorded.
+    """
 
     id: str
     document: str
@@ -145,6 +148,7 @@ class Answer:
     answer: str
     em: bool
     f1: float
+    nll: float | None = None
 
     @property
     def question(self) -> tuple[Kind, str, str]:
@@ -399,6 +403,7 @@ def _read_answer(fields: Fields) -> Answer:
         answer=fields.text("answer"),
         em=fields.flag("em"),
         f1=fields.share("f1"),
+        nll=fields.optional_number("nll"),
     )
 
 

@@ -23,6 +23,11 @@ def read_f1(kind: Kind) -> Read:
     return lambda run, base: sum_by_id([answer for answer in run.answers if answer.kind == kind], lambda a: a.f1)
 
 
+def read_answer_nll(run: RunResult, base: RunResult) -> Sizes:
+    """NLL of the right answers where it was recorded, grouped by fact."""
+    return sum_by_id([answer for answer in run.answers if answer.nll is not None], lambda a: a.nll or 0.0)
+
+
 def read_kept(run: RunResult, base: RunResult) -> Sizes:
     """The questions that the base model answers."""
     known = {answer.question for answer in base.answers if answer.kind == "known" and answer.em}

@@ -10,7 +10,7 @@ from train.report.compare import Comparison, MethodSummary, Spread
 from train.report.estimates import estimate, estimate_change
 from train.report.intervals import Z_95, wilson_interval
 from train.report.results import Judged, NoteCounts, Phrasing, TaskScore
-from train.report.sums import Read, read_f1, read_fluency, read_kl, read_loss
+from train.report.sums import Read, read_answer_nll, read_f1, read_fluency, read_kl, read_loss
 
 PHRASING_NAMES: dict[Phrasing, str] = {
     "cue": "Cue", "held_out": "Held-out", "reversed": "Reversed", "two_hop": "Two-hop", "choice": "Multiple choice",
@@ -98,7 +98,25 @@ def make_overlap_table(comparison: Comparison) -> Table:
         column = Column(PHRASING_NAMES[phrasing], f"n = {comparison.base.recall(phrasing).n}")
         interval = _estimate_percent(comparison, read_f1(phrasing))
         measures.append(Measure(column, _read_f1(phrasing), write_percent, "highest", interval=interval))
+    measures += _measure_answer_nll(comparison)
     return _make_table("Recall by phrasing: token F1, the overlap of words.", measures, comparison)
+
+
+def _measure_answer_nll(comparison: Comparison) -> list[Measure]:
+    """How far the right answer is from being written: it moves long before a small model answers."""
+    sizes = read_answer_nll(comparison.base, comparison.base)
+    if not sizes or not all(method.answer_nll for method in comparison.methods):
+        return []
+    column = Column("Right answer's NLL", f"nats an answer, n = {len(sizes)}")
+    return [Measure(column, _read_answer_nll, write_decimal, "lowest", interval=_estimate_answer_nll(comparison))]
+
+
+def _read_answer_nll(method: MethodSummary) -> Spread:
+    return method.answer_nll or _constant(0)
+
+
+def _estimate_answer_nll(comparison: Comparison) -> Callable[[MethodSummary], str]:
+    return lambda m: _write_bounds(estimate(m, comparison.base, read_answer_nll), lambda value: f"{value:.2f}")
 
 
 def _read_f1(phrasing: Phrasing) -> Callable[[MethodSummary], Spread]:

@@ -7,12 +7,13 @@ from math import comb
 import numpy as np
 import pytest
 
-from tests.train.report.runs import BASE, LORA, MEMORY, RUNS, make_run
+from tests.train.report.runs import BASE, LORA, MEMORY, RUNS, make_answer, make_run
 from train.report.bootstrap import bootstrap_difference
 from train.report.compare import compare_runs
 from train.report.differences import list_differences, make_differences_table, make_transitions_table
 from train.report.intervals import mcnemar_exact
-from train.report.results import General, Text
+from train.report.results import General, Recall, RunResult, Text
+from train.report.tables import make_overlap_table
 
 
 @pytest.mark.parametrize(
@@ -92,6 +93,27 @@ def test_the_loss_is_compared_text_by_text() -> None:
     (pair,) = list_differences(compare_runs([base, memory]))
     found = pair.differences["nll"]
     assert found is not None and found.mean == pytest.approx(0.1) and found.is_clear and found.num_groups == 5
+
+
+def with_choices(run: RunResult, *losses: float) -> RunResult:
+    chosen = tuple(replace(make_answer(f"h{i}", False), kind="choice", nll=loss) for i, loss in enumerate(losses))
+    return replace(run, answers=(*run.answers, *chosen), learning=run.learning | {"choice": Recall(0, 0, len(losses))})
+
+
+def test_right_answers_are_compared_by_their_loss_where_none_is_written() -> None:
+    comparison = compare_runs([with_choices(BASE, 9.0, 7.0), with_choices(LORA, 6.0, 5.0)])
+    found = list_differences(comparison)[0].differences["answer_nll"]
+    assert found is not None and (found.mean, found.low, found.high) == (-2.5, -3.0, -2.0)
+    column = [column.line for column in make_overlap_table(comparison).columns].index(
+        "Right answer's NLL (nats an answer, n = 2)"
+    )
+    assert [row.cells[column].text for row in make_overlap_table(comparison).rows] == ["8.00", "5.50"]
+
+
+def test_runs_without_the_loss_of_right_answers_have_no_column_of_it() -> None:
+    comparison = compare_runs([BASE, LORA])
+    assert list_differences(comparison)[0].differences["answer_nll"] is None
+    assert len(make_overlap_table(comparison).columns) == 3
 
 
 def test_differences_within_their_interval_are_faint() -> None:

@@ -21,11 +21,12 @@ def enrich(run: RunResult) -> RunResult:
     """All that a run may have."""
     near = tuple(Answer(f"n{i}", "zsre", "locality", f"P{i}?", ("x",), "x", i > 0, 1.0) for i in range(3))
     free = tuple(replace(make_answer(f"h{i}", i > 1), kind="free") for i in range(4))
+    choices = tuple(replace(make_answer(f"h{i}", i > 1), kind="choice", nll=3.0 + i) for i in range(4))
     texts = (Text(50.0, 25, 0.5), Text(60.0, 25, 0.7))
     return replace(
         run,
-        answers=(*run.answers, *near, *free),
-        learning=run.learning | {"free": Recall(0.5, 0.5, 4)},
+        answers=(*run.answers, *near, *free, *choices),
+        learning=run.learning | {"free": Recall(0.5, 0.5, 4), "choice": Recall(0.5, 0.5, 4)},
         general=General(2.2, 9.0, 50, 0.024, texts),
         fluency={"document": Fluency(0.2, 12.0, 2, ((0.1, 10.0), (0.3, 14.0)))},
         curve=() if run.is_base else (CurvePoint(5, 0.25, 1.0, 2.0),),
