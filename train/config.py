@@ -75,11 +75,12 @@ class Distill(Settings):
     """Context distillation (Snell et al. 2209.15189): the teacher is the base model with the note's chunk before it.
 
     `top_k`: how many of the teacher's likeliest tokens the student learns at each place; the rest is one number.
-    `max_tokens`: a longer chunk is cut.
+    `max_tokens`: a longer chunk is cut. `preamble`: what the teacher reads before every chunk, as examples of notes.
     """
 
     top_k: int = Field(default=20, ge=1, le=1000)
     max_tokens: int = Field(default=512, ge=8)
+    preamble: str = ""
 
 
 class Watch(Settings):

@@ -70,11 +70,17 @@ def list_questions(
             continue
         span = (sample.document, *sample.span) if sample.document else ("", 0, 0)
         if span not in contexts:
-            ids = loaded.tokenizer(f"{passages.text(span)}\n\n", verbose=False).input_ids
-            contexts[span] = list(ids[: options.max_tokens])
+            contexts[span] = read_before(passages.text(span), loaded, options)
         context = contexts[span]
         parts = [context, sample.ids, sample.learned(), options.top_k]
         yield Question(content_id(loaded.folder.revision, json.dumps(parts)), context, sample)
+
+
+def read_before(chunk: str, loaded: Loaded, options: Distill) -> list[int]:
+    """The tokens that the teacher sees before a note: the preamble, if there is one, and the chunk, cut if need be."""
+    before = f"{options.preamble}\n\n" if options.preamble else ""
+    ids = loaded.tokenizer(f"{before}{chunk}\n\n", verbose=False).input_ids
+    return list(ids[: options.max_tokens + (len(loaded.tokenizer(before).input_ids) if before else 0)])
 
 
 @torch.no_grad()

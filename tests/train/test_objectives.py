@@ -15,7 +15,7 @@ from train.model import load_model
 from train.objectives import distill_loss, learned_logits, loss_of
 from train.passages import Passages
 from train.targets_file import read_targets, write_targets
-from train.teacher import teach
+from train.teacher import read_before, teach
 
 TEXT = "The Vellamy Bridge crosses the Sullen Cut."
 PASSAGES = Passages({"a.md": Document("a.md", "Bridges", "a.md", TEXT)}, (("a.md", 0, len(TEXT)),))
@@ -69,13 +69,16 @@ def test_narrower_targets_of_a_batch_count_as_they_are() -> None:
     assert student.grad is not None and student.grad.isfinite().all()
 
 
-def test_the_teacher_sees_the_chunk_and_the_student_does_not(tiny_model: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("preamble", ["", "The capital of France is Paris."])
+def test_the_teacher_sees_the_chunk_and_the_student_does_not(tiny_model: Path, tmp_path: Path, preamble: str) -> None:
     loaded = load_model(str(tiny_model), bf16=False)
     note = Sample(loaded.tokenizer("It crosses the Cut.").input_ids, document="a.md", span=(0, len(TEXT)))
     some = Sample(note.ids, [False, False, *[True] * (len(note) - 2)], "a.md", (0, len(TEXT)))
     corpus = Corpus([note, some], [Sample([7, 8, 9])], ["a.md"])
-    taught = teach(corpus, loaded, PASSAGES, Distill(top_k=5), tmp_path / "teacher.arrow", 64)
-    context = loaded.tokenizer(f"Bridges\n\n{TEXT}\n\n").input_ids
+    options = Distill(top_k=5, preamble=preamble)
+    taught = teach(corpus, loaded, PASSAGES, options, tmp_path / "teacher.arrow", 64)
+    before = f"{preamble}\n\n" if preamble else ""
+    context = loaded.tokenizer(f"{before}Bridges\n\n{TEXT}\n\n").input_ids
     with torch.no_grad():
         seen = loaded.network(input_ids=torch.tensor([[*context, *note.ids]])).logits[0, len(context) : -1]
         alone = loaded.network(input_ids=torch.tensor([[7, 8, 9]])).logits[0, :-1]
@@ -89,6 +92,16 @@ def test_the_teacher_sees_the_chunk_and_the_student_does_not(tiny_model: Path, t
     torch.testing.assert_close(loss_of(loaded.network, batch), distill_loss(student, batch.targets))
     without = Batch(batch.ids, batch.mask, batch.learn)
     assert loss_of(loaded.network, without) != loss_of(loaded.network, batch)
+
+
+def test_the_chunk_is_cut_and_not_the_preamble(tiny_model: Path) -> None:
+    loaded, chunk = load_model(str(tiny_model)), "words of a long chunk " * 20
+    ids = read_before(chunk, loaded, Distill(max_tokens=8, preamble="Some examples."))
+    text = loaded.tokenizer.decode(ids)
+    assert text.startswith("Some examples.\n\nwords of") and len(ids) == 8 + len(
+        loaded.tokenizer("Some examples.\n\n").input_ids
+    )
+    assert len(read_before(chunk, loaded, Distill(max_tokens=8))) == 8
 
 
 def test_the_teacher_is_asked_once(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
