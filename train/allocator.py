@@ -1,18 +1,14 @@
-"""Memory of the system: what was freed is kept for the next step, and large tables that grow are held apart from it.
+"""Has glibc keep memory that was freed: a training step takes and frees the same large tensors again and again.
 
-A training step takes and frees the same large tensors again and again. A table that grows among them leaves holes
-behind, as large as it is itself, which nothing fills.
+They are of many sizes, and what is taken in between leaves holes that none of them fits: the heap would grow to several
+times what is in use. So now and then all that is free goes back to the system.
 """
 
 import ctypes
-import mmap
-
-import torch
-from torch import Tensor
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 KEPT_BYTES = 2**30
-APART_BYTES = 2**24  # smaller tables have room among the rest
+STEPS_KEPT = 32  # the step after giving back takes all its memory anew: a tenth longer
 
 
 def keep_freed_memory() -> None:
@@ -23,12 +19,8 @@ def keep_freed_memory() -> None:
         mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
 
 
-def zeros_apart(size: int, width: int, device: torch.device) -> Tensor:
-    """Zeros (size, width) in fp32. On a CPU a large table has memory of its own: the system gives a page of it when it
-    is first written, and has all of it back when the table is gone.
-    """
-    num_bytes = 4 * size * width
-    if device.type != "cpu" or num_bytes < APART_BYTES:
-        return torch.zeros(size, width, device=device)
-    pages = mmap.mmap(-1, num_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    return torch.frombuffer(pages, dtype=torch.float32).view(size, width)
+def give_back_after(step: int) -> None:
+    """Every so many steps give the system what is free, in the middle of the heap too. Not glibc: nothing."""
+    malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if malloc_trim is not None and step % STEPS_KEPT == 0:
+        malloc_trim(0)

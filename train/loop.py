@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from augment.errors import DivergedError, RunError
 from train.activations import ActivationCache, States
+from train.allocator import give_back_after
 from train.config import Train
 from train.data import Batch, Corpus, epoch_batches
 from train.methods.base import Method
@@ -87,6 +88,7 @@ def train_method(
                 position.losses = []
             if keeper:
                 keeper.after_step(method, position)
+            give_back_after(position.step)
             if ends_epoch and is_enough is not None and method.peers.agree(is_enough(epoch + 1, position.step)):
                 break
     return Trained(position.tokens, time.monotonic() - started, position.last_loss)

@@ -5,8 +5,6 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from train.allocator import zeros_apart
-
 
 class Rows:
     """Rows of `widths` numbers, in order of touch; `slots` says whose each is. Those not touched are zero."""
@@ -62,16 +60,9 @@ class Rows:
         """Make room for `size` rows, at least doubling, up to `most`."""
         if size <= len(self.slots):
             return
-        size = min(max(size, 2 * len(self.slots)), self.most or 2 * size)
-        self.slots = torch.cat([self.slots, self.slots.new_zeros(size - len(self.slots))])
-        self.rows = {name: enlarge(rows, size) for name, rows in self.rows.items()}
-
-
-def enlarge(rows: Tensor, size: int) -> Tensor:
-    """The rows (R, width) followed by zeros, (size, width)."""
-    larger = zeros_apart(size, rows.shape[1], rows.device)
-    larger[: len(rows)] = rows
-    return larger
+        more = min(max(size, 2 * len(self.slots)), self.most or 2 * size) - len(self.slots)
+        self.slots = torch.cat([self.slots, self.slots.new_zeros(more)])
+        self.rows = {n: torch.cat([rows, rows.new_zeros(more, rows.shape[1])]) for n, rows in self.rows.items()}
 
 
 class TouchedRows(Rows):
