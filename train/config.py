@@ -111,6 +111,7 @@ class Train(Settings):
     that a mix does not name are left out. Without axes: all notes once, `data.replay_share`, the file's seed.
     `batches_per_step`: batches whose gradients are added up before an update, as if they were one.
     `schedule`: after the warm-up, half a cosine down to a tenth, a line down to a tenth, or a constant rate.
+    `bf16`: compute with bf16 weights; unset, where the machine has instructions for it.
     `cache_activations`: keep the states below the first block that trains, and start above it when a text comes again.
     `tasks`: so many groups of documents, trained one after another; 0 for all at once. All questions are asked after
     each `ask_every` of them, and after the last.
@@ -130,7 +131,7 @@ class Train(Settings):
     cache_activations: bool = False
     warmup_steps: int = Field(default=5, ge=0)
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
-    bf16: bool = True
+    bf16: bool | None = None
     distill: Distill = Distill()
     watch: Watch | None = None
     workers: Workers = Workers()

@@ -10,6 +10,7 @@ from torch import nn
 
 from augment.errors import ModelError
 from augment.models import ModelFolder, find_model
+from augment.precision import dtype_name
 from train.allocator import keep_freed_memory
 
 
@@ -27,10 +28,11 @@ class Loaded:
         return next(self.network.parameters()).device
 
 
-def load_model(name: str, bf16: bool = True) -> Loaded:
+def load_model(name: str, bf16: bool | None = None) -> Loaded:
     """The base model in fp32; on a GPU when there is one. Raises ModelError when its files cannot be read.
 
-    With `bf16` the frozen linear layers are held in bf16: what bf16 autocast would make of them at every call.
+    With `bf16` the frozen linear layers are held in bf16: what bf16 autocast would make of them at every call. None:
+    where the machine is faster so.
     """
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     keep_freed_memory()
@@ -54,7 +56,7 @@ def load_model(name: str, bf16: bool = True) -> Loaded:
         tokenizer.pad_token = tokenizer.eos_token
     network.to("cuda" if on_gpu else "cpu")
     network.eval().requires_grad_(False)
-    if bf16:
+    if (dtype_name(on_gpu) == "bfloat16") if bf16 is None else bf16:
         hold_linears_in_bf16(network)
     return Loaded(folder, network, tokenizer)
 

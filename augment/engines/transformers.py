@@ -11,6 +11,7 @@ from torch import Tensor
 from augment.engines.base import Sampling, TransformersEngine
 from augment.errors import RequestError, StoppedError
 from augment.models import ModelFolder
+from augment.precision import dtype_name
 from augment.records import Message, Reply
 
 GATHER_SEC = 0.02  # requests that come within this time are answered together
@@ -101,7 +102,7 @@ class Transformers:
         return [self.read_reply(i, len(p), new[i], likeliest) for i, p in enumerate(prompts)]
 
     def start(self) -> Any:
-        """The model, loaded when it is not yet: in bf16, on a GPU where there is one."""
+        """The model, loaded when it is not yet: on a GPU where there is one."""
         if self.network is None:
             from transformers import AutoModelForCausalLM
             from transformers.utils import logging
@@ -109,7 +110,7 @@ class Transformers:
             logging.disable_progress_bar()
             device = "cuda" if torch.cuda.is_available() else "cpu"
             self.network = AutoModelForCausalLM.from_pretrained(
-                str(self.model.path), dtype=torch.bfloat16, use_safetensors=True
+                str(self.model.path), dtype=getattr(torch, dtype_name(device == "cuda")), use_safetensors=True
             )
             self.network.to(device).eval()
             torch.manual_seed(self.seed)

@@ -10,6 +10,7 @@ from augment.engines.base import Sampling, VllmEngine
 from augment.engines.failures import explain_start, own_log
 from augment.errors import DeadEngineError, EngineError, RequestError, StoppedError
 from augment.models import ModelFolder
+from augment.precision import dtype_name
 from augment.records import Message, Reply
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class Vllm:
         arguments: dict[str, Any] = {
             "model": str(self.model.path),
             "load_format": "safetensors",
-            "dtype": "bfloat16",
+            "dtype": dtype_name(on_gpu=self.settings.gpus_per_actor > 0),
             "max_model_len": self.settings.max_model_len,
             "seed": self.seed,
             "enable_prefix_caching": self.settings.prefix_caching,

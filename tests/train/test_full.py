@@ -50,7 +50,7 @@ def test_what_was_trained_opens_in_transformers_and_here(tiny_model: Path, tmp_p
 
 
 def test_a_tied_output_layer_stays_tied(tiny_model: Path) -> None:
-    network: Any = load_model(str(tiny_model)).network
+    network: Any = load_model(str(tiny_model), bf16=True).network
     assert network.config.tie_word_embeddings
     method = FullMethod(network, FullOptions(lr=1e-2), seed=0)
     before = network.get_input_embeddings().weight.clone()

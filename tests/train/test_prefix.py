@@ -12,7 +12,7 @@ from train.model import load_model
 
 
 def test_a_prefix_begins_and_trains_on_a_network_held_in_bf16(tiny_model: Path) -> None:
-    method = PrefixMethod(load_model(str(tiny_model)).network, PrefixOptions(num_tokens=4, lr=0.05), seed=0)
+    method = PrefixMethod(load_model(str(tiny_model), bf16=True).network, PrefixOptions(num_tokens=4, lr=0.05), seed=0)
     sample = Sample(list(range(5, 25)))
     method.fit([sample])
     losses = [take_step(method.network, method, [pad([sample])], 1.0, step) for step in range(12)]

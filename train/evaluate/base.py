@@ -9,6 +9,7 @@ from typing import Any
 
 from augment.errors import DatasetError
 from augment.models import find_model
+from augment.precision import dtype_name
 from augment.records import content_id
 from augment.shards import write_json
 from train.checkpoint import CHECKPOINT, Run
@@ -75,7 +76,7 @@ def cache_of(stage: Stage, revision: str) -> Path | None:
 
     if stage.settings.evaluate.lm_eval:
         return None
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"cpu {dtype_name(on_gpu=False)}"
     data = stage.settings.train.data
     options = stage.settings.evaluate.model_dump(mode="json", exclude={"judge", "facts", "known", "locality"})
     cuts = [data.max_length, data.tokens_per_batch]

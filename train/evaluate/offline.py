@@ -8,6 +8,7 @@ from typing import Any
 
 from augment.engines.base import VllmEngine
 from augment.errors import ConfigError, EngineError
+from augment.precision import dtype_name
 from train.evaluate.answers import Written, chat_prompt, first_line
 from train.grid import Cell
 
@@ -66,10 +67,11 @@ def open_writer(folder: Path, base: Path, tokenizer: Any, on_gpu: bool, seed: in
     from vllm import LLM
 
     limits: dict[str, Any] = {"max_model_len": MAX_MODEL_LEN, "seed": seed, "disable_log_stats": True}
+    limits["dtype"] = dtype_name(on_gpu)
     if not on_gpu:
         limits |= {"enforce_eager": True, "gpu_memory_utilization": MEMORY_SHARE_ON_CPU}
     try:
-        engine = LLM(model=str(folder), tokenizer=str(base), dtype="bfloat16", load_format="safetensors", **limits)
+        engine = LLM(model=str(folder), tokenizer=str(base), load_format="safetensors", **limits)
     except (RuntimeError, ValueError) as error:
         raise EngineError(
             f"vLLM cannot load {folder} ({str(error).splitlines()[0][:120]})", "unset evaluate.vllm"
