@@ -2,9 +2,10 @@
 
     python benchmarks/train_loop.py
 
-All train on the same batch of random tokens, loss on all of them, on the same model in bf16 autocast with AdamW clipped
-to norm 1; a step is timed from the end of the one before, so that batches, logs and schedules count. Each turn is a
-process of its own, so that its peak memory is its own too; rivals take turns, figures are medians over the rounds.
+All train on the same batch of random tokens, loss on all of them, on the same model with AdamW clipped to norm 1, in
+bf16 autocast where the machine has instructions for it; a step is timed from the end of the one before, so that
+batches, logs and schedules count. Each turn is a process of its own, so that its peak memory is its own too; rivals
+take turns, figures are medians over the rounds.
 `none` is a forward alone: `in_context` and `retrieval` are the same network with a longer prompt, they take no step.
 The whole table goes to docs/results/train_loop.json, the last line printed is one JSON object.
 """
@@ -24,6 +25,7 @@ import torch
 from memory_step import RESULTS, peak_resident
 
 from augment.models import find_model
+from augment.precision import dtype_name
 from train.config import Data, Train
 from train.data import Corpus, Sample, pad
 from train.loop import train_method
@@ -122,7 +124,7 @@ def time_trainer(name: str, args: argparse.Namespace) -> list[float]:
             folder,
             per_device_train_batch_size=args.rows,
             max_steps=args.steps + WARM_UP,
-            bf16=True,
+            bf16=dtype_name(torch.cuda.is_available()) == "bfloat16",
             use_cpu=not torch.cuda.is_available(),
             report_to=[],
             save_strategy="no",
