@@ -33,12 +33,18 @@ def next_token_loss(network: nn.Module, batch: Batch) -> Tensor:
     return F.cross_entropy(logits, ids)
 
 
-def learned_logits(network: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
-    """Logits (K, V) that predict the K tokens to learn, and these tokens (K,); other logits are never computed."""
+def learned_logits(network: nn.Module, batch: Batch, beginning: Any = None) -> tuple[Tensor, Tensor]:
+    """Logits (K, V) that predict the K tokens to learn, and these tokens (K,); other logits are never computed.
+
+    `beginning` holds the keys and values of what stands before each row, if something does.
+    """
     device = next(network.parameters()).device
     ids, mask, learn = batch.ids.to(device), batch.mask.to(device), batch.learn.to(device)
+    before = mask.new_ones(len(mask), beginning.get_seq_length() if beginning else 0)
+    arguments = {"past_key_values": beginning} if beginning else {"use_cache": False}
     with autocast_of(network), logits_before(network, learn):
-        logits = network(input_ids=ids, attention_mask=mask.long(), use_cache=False).logits
+        seen = torch.cat([before, mask], dim=1).long()
+        logits = network(input_ids=ids, attention_mask=seen, **arguments).logits
     return logits.flatten(0, 1).float(), ids[learn]
 
 

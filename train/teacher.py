@@ -9,11 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from augment.records import content_id
+from train.beginning import read_beginning, shared_length
 from train.config import Distill
 from train.data import Corpus, Sample, Targets, group_by_tokens, pad
-from train.model import Loaded
+from train.model import Loaded, autocast_of
 from train.objectives import learned_logits
 from train.passages import Passages
 from train.targets_file import read_targets, write_targets
@@ -87,13 +89,25 @@ def read_before(chunk: str, loaded: Loaded, options: Distill) -> list[int]:
 def ask(
     questions: Sequence[Question], loaded: Loaded, top_k: int, tokens_per_batch: int
 ) -> Iterator[dict[str, Targets]]:
-    """The teacher's top k at each place, by the questions' keys, batch by batch."""
-    ordered = sorted(questions, key=lambda question: len(question.context) + len(question.sample))
+    """The teacher's top k at each place, by the questions' keys, batch by batch: those of one context together."""
+    ordered = sorted(questions, key=lambda question: (question.context, len(question.sample)))
     wholes = [question.whole() for question in ordered]
     keys = iter(ordered)
     for group in group_by_tokens(wholes, tokens_per_batch):
-        logits, _ = learned_logits(loaded.network, pad(group))
+        logits = read_once(loaded, group)
         values, ids = torch.log_softmax(logits, dim=-1).topk(min(top_k, logits.shape[1]), dim=-1)
         sizes = [len(whole.learned()) for whole in group]
         parts = zip(ids.cpu().split(sizes), values.cpu().split(sizes), strict=True)
         yield {next(keys).key: Targets(part_ids, part_values) for part_ids, part_values in parts}
+
+
+def read_once(loaded: Loaded, wholes: Sequence[Sample]) -> Tensor:
+    """Logits (K, V) at the K tokens to learn; what stands before those and is the same in all samples is read once."""
+    firsts = [learned[0] for whole in wholes if (learned := whole.learned())]
+    shared = min([shared_length([whole.ids for whole in wholes]), *(first - 1 for first in firsts)])
+    if len(wholes) == 1:
+        shared = 0  # nothing is saved
+    rests = [Sample(whole.ids[shared:], whole.learn[shared:] if whole.learn else None) for whole in wholes]
+    with autocast_of(loaded.network):
+        beginning = read_beginning(loaded, wholes[0].ids[:shared], len(wholes))
+    return learned_logits(loaded.network, pad(rests), beginning)[0]

@@ -15,7 +15,7 @@ from train.model import load_model
 from train.objectives import distill_loss, learned_logits, loss_of
 from train.passages import Passages
 from train.targets_file import read_targets, write_targets
-from train.teacher import read_before, teach
+from train.teacher import read_before, read_once, teach
 
 TEXT = "The Vellamy Bridge crosses the Sullen Cut."
 PASSAGES = Passages({"a.md": Document("a.md", "Bridges", "a.md", TEXT)}, (("a.md", 0, len(TEXT)),))
@@ -69,14 +69,17 @@ def test_narrower_targets_of_a_batch_count_as_they_are() -> None:
     assert student.grad is not None and student.grad.isfinite().all()
 
 
+@pytest.mark.parametrize("tokens_per_batch", [16, 512])  # a batch for each sample, or one for all
 @pytest.mark.parametrize("preamble", ["", "The capital of France is Paris."])
-def test_the_teacher_sees_the_chunk_and_the_student_does_not(tiny_model: Path, tmp_path: Path, preamble: str) -> None:
+def test_the_teacher_sees_the_chunk_and_the_student_does_not(
+    tiny_model: Path, tmp_path: Path, preamble: str, tokens_per_batch: int
+) -> None:
     loaded = load_model(str(tiny_model), bf16=False)
     note = Sample(loaded.tokenizer("It crosses the Cut.").input_ids, document="a.md", span=(0, len(TEXT)))
     some = Sample(note.ids, [False, False, *[True] * (len(note) - 2)], "a.md", (0, len(TEXT)))
     corpus = Corpus([note, some], [Sample([7, 8, 9])], ["a.md"])
     options = Distill(top_k=5, preamble=preamble)
-    taught = teach(corpus, loaded, PASSAGES, options, tmp_path / "teacher.arrow", 64)
+    taught = teach(corpus, loaded, PASSAGES, options, tmp_path / "teacher.arrow", tokens_per_batch)
     before = f"{preamble}\n\n" if preamble else ""
     context = loaded.tokenizer(f"{before}Bridges\n\n{TEXT}\n\n").input_ids
     with torch.no_grad():
@@ -92,6 +95,22 @@ def test_the_teacher_sees_the_chunk_and_the_student_does_not(tiny_model: Path, t
     torch.testing.assert_close(loss_of(loaded.network, batch), distill_loss(student, batch.targets))
     without = Batch(batch.ids, batch.mask, batch.learn)
     assert loss_of(loaded.network, without) != loss_of(loaded.network, batch)
+
+
+def test_what_a_batch_has_in_common_is_read_once(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded, common = load_model(str(tiny_model), bf16=False), list(range(5, 35))
+    wholes = [Sample([*common, *rest], [False] * 31 + [True] * (len(rest) - 1)) for rest in ([40, 41], [42, 43, 44])]
+    wholes.append(Sample([*common[:20], 50, 51], [False] * 20 + [True, True]))
+    expected = [loaded.network(input_ids=torch.tensor([whole.ids])).logits[0, len(whole) - 2] for whole in wholes]
+    read: list[int] = []
+    loaded.network.register_forward_pre_hook(
+        lambda _, __, inputs: read.append(inputs["input_ids"].numel()), with_kwargs=True
+    )
+    for group in (wholes[:2], wholes):
+        logits = read_once(loaded, group)
+        ends = torch.tensor([len(whole.learned()) for whole in group]).cumsum(0) - 1
+        torch.testing.assert_close(logits[ends], torch.stack(expected[: len(group)]), atol=1e-5, rtol=1e-5)
+    assert read == [30, 2 * 3, 19, 3 * 14]  # the logits at a token stand at the one before it
 
 
 def test_the_chunk_is_cut_and_not_the_preamble(tiny_model: Path) -> None:

@@ -3,12 +3,13 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import groupby, takewhile
+from itertools import groupby
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from train.beginning import read_beginning, shared_length
 from train.model import Loaded, autocast_of
 
 BEGINNING = 16  # tokens by which prompts are sorted into batches that share a beginning
@@ -114,12 +115,6 @@ def complete_batch(
     return [Written(text, end) for text, end in zip(texts, ended, strict=True)]
 
 
-def shared_length(encoded: Sequence[list[int]]) -> int:
-    """Tokens at which all rows are alike, leaving at least one of each row."""
-    columns = zip(*(row[:-1] for row in encoded), strict=False)
-    return sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))
-
-
 def pad_after(encoded: Sequence[list[int]], shared: int, pad: int) -> tuple[Tensor, Tensor]:
     """Ids and mask (B, L): `shared` tokens, padding, the rest of each row."""
     length = max(map(len, encoded))
@@ -129,15 +124,6 @@ def pad_after(encoded: Sequence[list[int]], shared: int, pad: int) -> tuple[Tens
         ids[i, :shared], ids[i, gap:] = torch.tensor(row[:shared]), torch.tensor(row[shared:])
         mask[i, :shared], mask[i, gap:] = 1, 1
     return ids, mask
-
-
-def read_beginning(loaded: Loaded, ids: list[int], batch_size: int) -> Any:
-    """Keys and values of a beginning, once for each row of a batch; None when there is none."""
-    if not ids:
-        return None
-    cache = loaded.network(input_ids=torch.tensor([ids], device=loaded.device), use_cache=True).past_key_values
-    cache.batch_repeat_interleave(batch_size)
-    return cache
 
 
 @lru_cache(maxsize=4)
