@@ -1,7 +1,7 @@
 """Which numbers a machine is fast with: bf16 on a GPU and on a CPU with instructions for it, fp32 on any other.
 
-Without them PyTorch works bf16 out by way of fp32: on a CPU that ends at AVX2 a matrix product took eight times as
-long as in fp32, where one with AMX is faster in bf16.
+Without them PyTorch works bf16 out by way of fp32: on a CPU that ends at AVX2 a linear layer of 512 x 576 x 1,536 took
+eight times as long as in fp32, and its backward pass fifty times.
 """
 
 BF16_INSTRUCTIONS = ("amx_bf16", "avx512_bf16", "bf16", "sve_bf16")  # x86's, then Arm's
