@@ -18,7 +18,7 @@ from augment.documents.settings import Documents, HubDataset
 from augment.engines.base import EngineSettings
 from augment.models import EMBEDDED
 from augment.settings import Settings
-from train.methods.options import Methods
+from train.methods.options import Methods, Objective
 
 T = TypeVar("T")
 
@@ -63,7 +63,7 @@ class Data(Settings):
     replay_share: float = Field(default=0.1, ge=0, le=10)
     mix_tokens: int | None = Field(default=None, ge=1)
     replay_from: Annotated[Documents | Literal["questions"] | None, BeforeValidator(check_replay)] = None
-    replay_objective: Literal["next_token", "distill"] = "next_token"
+    replay_objective: Objective = "next_token"
     packing: Literal["document", "shuffled"] = "document"
     join_notes: bool = False
     answers_only: bool = True
@@ -106,7 +106,8 @@ class Workers(Settings):
 class Train(Settings):
     """How notes are written into weights: every method sees the same tokens in the same order.
 
-    `objectives`, `mixes`, `replay_shares` and `seeds` are the axes of a grid: each method is run with each of theirs.
+    `objectives`, `mixes`, `replay_shares` and `seeds` are the axes of a grid: each method is run with each of theirs,
+    but for the objectives of a method that has an `objective` of its own.
     `mixes`: by name, how often an epoch sees a note of each strategy (1.5: all once, half of them twice); strategies
     that a mix does not name are left out. Without axes: all notes once, `data.replay_share`, the file's seed.
     `batches_per_step`: batches whose gradients are added up before an update, as if they were one.
@@ -122,7 +123,7 @@ class Train(Settings):
 
     methods: Methods
     data: Data
-    objectives: Axis[Literal["next_token", "distill"]] = Field(default=["next_token"], min_length=1)
+    objectives: Axis[Objective] = Field(default=["next_token"], min_length=1)
     mixes: dict[Name, Annotated[dict[str, NonNegativeFloat], Field(min_length=1)]] = Field(default_factory=dict)
     replay_shares: Axis[Annotated[float, Field(ge=0, le=10)]] = Field(default_factory=list)
     seeds: Axis[Seed] = Field(default_factory=list)
@@ -158,7 +159,8 @@ class Train(Settings):
             raise ValueError("a stream asks all questions after each group: leave out watch, or tasks")
         if self.watch and self.watch.every_epochs > self.epochs:
             raise ValueError(f"watch.every_epochs is {self.watch.every_epochs} of {self.epochs} epochs: lower it")
-        if self.data.join_notes and "distill" in [*self.objectives, self.data.replay_objective]:
+        own = [getattr(options, "objective", None) for options in self.methods.chosen().values()]
+        if self.data.join_notes and "distill" in [*own, *self.objectives, self.data.replay_objective]:
             raise ValueError("distill's student sees a note alone: leave out data.join_notes, or that objective")
         return self
 

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 from itertools import product
-from typing import Any, Literal
+from typing import Any
 
 from augment.errors import ConfigError
 from train.config import TrainFile
-from train.methods.options import Options, TrainedOptions
+from train.methods.options import Objective, Options, TrainedOptions
 
 BASE = "base"
 
@@ -21,7 +21,7 @@ class Cell:
     name: str
     label: str
     options: Options
-    objective: Literal["next_token", "distill"]
+    objective: Objective
     mix: dict[str, float] | None
     replay_share: float
     seed: int
@@ -53,10 +53,11 @@ def cells_of(name: str, options: Options, settings: TrainFile) -> list[Cell]:
     if not isinstance(options, TrainedOptions):
         return [Cell(name, name, options, "next_token", None, 0.0, seeds[0])]
     mixes: dict[str, dict[str, float] | None] = {**train.mixes} or {"": None}
+    objectives = [options.objective] if options.objective else train.objectives
     shares = train.replay_shares or [train.data.replay_share]
     cells = []
-    for objective, mix, share, seed in product(train.objectives, mixes, shares, seeds):
-        words = [name, objective * (len(train.objectives) > 1), mix * (len(mixes) > 1)]
+    for objective, mix, share, seed in product(objectives, mixes, shares, seeds):
+        words = [name, objective * (len(objectives) > 1), mix * (len(mixes) > 1)]
         words.append(f"replay{share:g}" * (len(shares) > 1))
         label = "-".join(filter(None, words))
         whole = f"{label}-seed{seed}" if len(seeds) > 1 else label

@@ -110,7 +110,7 @@ class Stage:
             "train": self.settings.train.model_dump(mode="json", exclude=axes | no_matter),
             "notes": dataset_fingerprint(self.notes),
             "model": self.settings.model,
-            "options": cell.options.model_dump(mode="json"),
+            "options": cell.options.model_dump(mode="json", exclude={"objective"}),  # it is the cell's
             **cell.as_json(),
         }
 

@@ -142,9 +142,10 @@ def choose_rate(trials: Sequence[Trial]) -> float | None:
 def describe_sweep(
     stage: Stage, trials: Sequence[Trial], failures: Sequence[Failure], chosen: Mapping[str, float | None]
 ) -> dict[str, object]:
-    """The record of a sweep: what was trained on, each rate's figures, what failed and why, the choice."""
+    """The record of a sweep: what was trained on and for, each rate's figures, what failed and why, the choice."""
     return {
         **stage.cells[0].as_json(),
+        "objective": {method_and_rate(cell)[0]: cell.objective for cell in stage.cells},
         "factors": stage.settings.train.sweep,
         "matched": MATCHED,
         "rows": [asdict(trial) for trial in trials],

@@ -47,6 +47,15 @@ def test_a_variant_is_a_method_under_another_name() -> None:
     assert isinstance(options, MemoryOptions) and options.ranking == "all"
 
 
+def test_a_methods_own_objective_goes_before_the_axis() -> None:
+    methods = {"memory": {}, "lora": {"objective": "distill"}}
+    alone = list_cells(settings(methods=methods))
+    assert [(cell.name, cell.objective) for cell in alone] == [("memory", "next_token"), ("lora", "distill")]
+    both = list_cells(settings(methods=methods, objectives=["distill", "next_token"]))
+    assert [cell.name for cell in both] == ["memory-distill", "memory-next_token", "lora"]
+    assert "objective" not in alone[0].options.model_dump() and alone[1].options.model_dump()["objective"] == "distill"
+
+
 @pytest.mark.parametrize(
     ("methods", "place"),
     [
@@ -76,6 +85,8 @@ def test_an_unknown_method_is_named(methods: dict[str, Any], place: str) -> None
         ({"epochs": 2, "watch": {"every_epochs": 3}}, "is 3 of 2 epochs"),
         ({"objectives": ["distill"], "data": {**DATA, "join_notes": True}}, "join_notes"),
         ({"data": {**DATA, "join_notes": True, "replay_objective": "distill"}}, "join_notes"),
+        ({"methods": {"lora": {"objective": "distill"}}, "data": {**DATA, "join_notes": True}}, "join_notes"),
+        ({"methods": {"lora": {"objective": "distil"}}}, "'next_token' or 'distill'"),
         ({"methods": {"memory": {"layers": [-1]}}}, "greater than or equal to 0"),
         ({"methods": {"memory": {"layers": [1, 1]}}}, "a layer is there twice"),
         ({"methods": {"base": {"kind": "lora"}}}, "none of base, background"),

@@ -66,13 +66,15 @@ def test_a_rate_is_written_without_an_exponent() -> None:
 
 
 def test_every_rate_is_trained_and_evaluated_once_and_one_that_diverges_is_a_row(world: Path, knowing: None) -> None:
-    chosen = ["--set", "train.methods={lora: {rank: 2}, retrieval: {}}", "--set", "train.sweep=[1, 2, 1.0e+30]"]
+    chosen = ["--set", "train.methods={lora: {rank: 2, objective: distill}, retrieval: {}}"]
+    chosen += ["--set", "train.sweep=[1, 2, 1.0e+30]"]
     said = invoke("run", world, "--sweep", *chosen, "--set", "train.seeds=[3, 4]")
     folder = world.parent / "out" / "sweep"
     record = json.loads((folder / "sweep.json").read_text())
     assert [(row["method"], row["lr"]) for row in record["rows"]] == [("lora", 0.0005), ("lora", 0.001)]
     assert record["failed"][0]["lr"] == 5e26 and "the loss is" in record["failed"][0]["reason"]
-    assert record["chosen"] == {"lora": None} and record["seed"] == 3 and "lora: no rate learned anything" in said
+    assert record["chosen"] == {"lora": None} and record["seed"] == 3
+    assert record["objective"] == {"lora": "distill"} and "lora: no rate learned anything" in said
     evaluation = json.loads((folder / "lora-lr0.001" / "evaluation.json").read_text())
     assert record["rows"][1]["recall"] == evaluation["learning"]["held_out"]["em"] == 0
     assert record["rows"][1]["num_questions"] == 2 and record["rows"][1]["num_known"] == 3

@@ -12,9 +12,16 @@ from augment.settings import Choices, Settings
 
 NAME = re.compile(r"[a-z0-9_]+")
 TAKEN = ("base", "background")  # folders beside the runs
+Objective = Literal["next_token", "distill"]
 
 
-class LoraOptions(Settings):
+class OwnObjective(Settings):
+    """What all methods that train have: an `objective` of their own, in place of the pipeline file's `objectives`."""
+
+    objective: Objective | None = Field(default=None, exclude_if=lambda value: value is None)
+
+
+class LoraOptions(OwnObjective):
     """LoRA (Hu et al. 2106.09685) on the modules that `targets` names, all linear ones by default, with AdamW."""
 
     kind: Literal["lora"] = "lora"
@@ -24,7 +31,7 @@ class LoraOptions(Settings):
     lr: float = Field(default=5e-4, gt=0)
 
 
-class FullOptions(Settings):
+class FullOptions(OwnObjective):
     """Every weight of the model, trained with AdamW on fp32 master weights."""
 
     kind: Literal["full"] = "full"
@@ -32,7 +39,7 @@ class FullOptions(Settings):
     weight_decay: float = Field(default=0.0, ge=0)
 
 
-class MemoryOptions(Settings):
+class MemoryOptions(OwnObjective):
     """Product-key memories beside the MLPs of `layers`; `top_t` rows of each value table move per step.
 
     `mlp` is what a block calls its MLP. `num_keys` is the number of half keys: a table has `num_keys` squared slots.
@@ -88,7 +95,7 @@ class MemoryOptions(Settings):
         return layers
 
 
-class PrefixOptions(Settings):
+class PrefixOptions(OwnObjective):
     """A trained prefix of keys and values in front of every layer (Cartridges, Eyuboglu et al. 2506.06266), by AdamW.
 
     It begins as the keys and values of the first notes; the first token stays as it is.
