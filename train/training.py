@@ -27,7 +27,7 @@ from train.out_of_memory import naming_what_to_lower
 from train.recurring import mark_recurring
 from train.resume import STATES, Keeper
 from train.shared_background import fit_once
-from train.stage import Say, Stage
+from train.stage import Say, Stage, dataset_fingerprint
 from train.stream import STREAM, summarise_stream, train_stream
 from train.teacher import teach
 from train.tracking.base import check_packages
@@ -46,8 +46,13 @@ def train_all(stage: Stage, say: Say) -> None:
 
 
 def begin(stage: Stage) -> None:
-    """Write the settings beside the runs. Raises ConfigError when a package that they need is missing."""
+    """Write the settings beside the runs.
+
+    Before that, raises ConfigError when there is no method, or no package that they need; DatasetError without notes.
+    """
     check_packages(stage.settings.train.tracking)
+    if any(cell.trains for cell in stage.cells):
+        dataset_fingerprint(stage.notes)
     with stage.peers.main_first():
         save_settings(stage.settings, stage.runs / "train.yaml")
 

@@ -163,7 +163,6 @@ def test_truncated_weights_are_one_line(finished: Path) -> None:
         ("train.data.passages=nowhere.jsonl", "nowhere.jsonl"),
         ("train.methods={}", "names no method"),
         ("model=/nowhere", "no model folder /nowhere"),
-        ("out=/tmp/ingrain-nothing-here", "holds no dataset of notes"),
     ],
 )
 def test_bad_settings_are_one_line_and_exit_code_2(finished: Path, change: str, message: str) -> None:
@@ -171,6 +170,13 @@ def test_bad_settings_are_one_line_and_exit_code_2(finished: Path, change: str, 
     assert done.exit_code == 2 and message in done.stderr and done.stderr.count("\n") == 1
     marks = [finished.parent / "out" / "train" / name / "inputs.json" for name in ("memory", "lora")]
     assert all(mark.is_file() for mark in marks), "what was trained before stays as it is"
+
+
+@pytest.mark.parametrize("how", [[], ["--sweep"]])
+def test_without_notes_nothing_is_written(finished: Path, tmp_path: Path, how: list[str]) -> None:
+    done = invoke("run", finished, *how, "--set", f"out={tmp_path / 'out'}")
+    assert done.exit_code == 2 and "holds no dataset of notes" in done.stderr and done.stderr.count("\n") == 1
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_run_that_another_process_trains_is_left_to_it(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
