@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from filelock import FileLock, Timeout
 
+from augment.models import find_model
 from augment.settings import save_settings
 from augment.shards import write_json
 from train.checkpoint import Run, save_run
@@ -48,11 +49,13 @@ def train_all(stage: Stage, say: Say) -> None:
 def begin(stage: Stage) -> None:
     """Write the settings beside the runs.
 
-    Before that, raises ConfigError when there is no method, or no package that they need; DatasetError without notes.
+    Before that, raises ConfigError when there is no method, or no package that they need; DatasetError without notes;
+    ModelError without the model.
     """
     check_packages(stage.settings.train.tracking)
     if any(cell.trains for cell in stage.cells):
         dataset_fingerprint(stage.notes)
+        find_model(stage.settings.model)
     with stage.peers.main_first():
         save_settings(stage.settings, stage.runs / "train.yaml")
 

@@ -1,6 +1,7 @@
 """The whole job on a tiny random model with the echo engine: notes, two methods, evaluation, report, one question."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -177,6 +178,14 @@ def test_without_notes_nothing_is_written(finished: Path, tmp_path: Path, how: l
     done = invoke("run", finished, *how, "--set", f"out={tmp_path / 'out'}")
     assert done.exit_code == 2 and "holds no dataset of notes" in done.stderr and done.stderr.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("how", [[], ["--sweep"]])
+def test_without_the_model_nothing_is_written(finished: Path, tmp_path: Path, how: list[str]) -> None:
+    shutil.copytree(finished.parent / "out" / "notes", tmp_path / "out" / "notes")
+    done = invoke("run", finished, *how, "--set", f"out={tmp_path / 'out'}", "--set", "model=/nowhere")
+    assert done.exit_code == 2 and "no model folder /nowhere" in done.stderr and done.stderr.count("\n") == 1
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["notes"]
 
 
 def test_a_run_that_another_process_trains_is_left_to_it(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:

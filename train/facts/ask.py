@@ -4,6 +4,9 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import torch
+
+from augment.precision import dtype_name
 from train.evaluate.answers import complete, question_prompt
 from train.evaluate.score import exact_match
 from train.facts.settings import Facts
@@ -18,12 +21,12 @@ class Examinee:
 
     def __init__(self, load: Load, revision: str, path: Path, options: Facts) -> None:
         self.load, self.path, self.options = load, path, options
-        self.key = f"{revision} {options.max_new_tokens}"
+        self.key = f"{revision} {dtype_name(torch.cuda.is_available())} {options.max_new_tokens}"
         self.said = self.read()
         self.loaded: Loaded | None = None
 
     def read(self) -> dict[str, str]:
-        """The answers of this model. A last line that a kill cut off goes, and is asked again."""
+        """The answers of this model in this precision. A last line that a kill cut off goes, and is asked again."""
         if not self.path.is_file():
             return {}
         whole, _, cut = self.path.read_text(encoding="utf-8").rpartition("\n")

@@ -112,6 +112,18 @@ def test_a_rerun_asks_nothing_and_changes_nothing(
     assert len(knowing_some) == asked and read_all(tmp_path / "out" / "facts") == before
 
 
+def test_answers_of_another_precision_are_asked_again(
+    tmp_path: Path, tiny_model: Path, knowing_some: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = write_pipeline(tmp_path, tiny_model)
+    for precision in ("float32", "bfloat16"):
+        monkeypatch.setattr("train.facts.ask.dtype_name", lambda on_gpu, name=precision: name)
+        (tmp_path / "out" / "facts" / "facts.json").unlink(missing_ok=True)
+        knowing_some.clear()
+        run(pipeline)
+        assert knowing_some, precision
+
+
 def test_a_line_of_the_cache_that_a_kill_cut_is_asked_again(
     tmp_path: Path, tiny_model: Path, knowing_some: list[int]
 ) -> None:
