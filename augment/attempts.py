@@ -17,7 +17,7 @@ from pathlib import Path
 from augment.engines.base import AnyEngineSettings
 from augment.errors import DeadEngineError, RequestError, StoppedError
 from augment.records import Unit, content_id
-from augment.shards import Row
+from augment.schema import Row
 from augment.study import Study
 
 CROWD, BLOCK = "crowd", "block"

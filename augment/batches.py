@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from augment.arrow import read_table
 from augment.errors import DatasetError
-from augment.shards import listed_shards, read_table
+from augment.shards import listed_shards
 
 NUM_ROWS = 20_000
 

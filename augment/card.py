@@ -13,7 +13,8 @@ from jinja2 import Environment, StrictUndefined
 
 from augment.config import AugmentFile
 from augment.escape import clip_end, escape_markdown
-from augment.shards import SCHEMA, listed_shards
+from augment.schema import SCHEMA
+from augment.shards import listed_shards
 from augment.stamp import CARD, fingerprint_of, stamp_text
 from augment.statistics.measure import Statistics, measure_dataset
 from augment.statistics.tables import count_table, diversity_table, reason_table

@@ -9,12 +9,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from augment.arrow import read_table
 from augment.digests import Digests, Packed, pack_ids
 from augment.filters.base import Filters
 from augment.filters.duplicate import duplicate_key
 from augment.filters.near_duplicate import NearDuplicates
 from augment.progress import Progress
-from augment.shards import STAGING, NoteStore, read_table, reject_rows, staged_pieces
+from augment.shards import STAGING, reject_rows, staged_pieces
+from augment.store import NoteStore
 
 DUPLICATE = "duplicate"
 

@@ -18,8 +18,9 @@ from augment.pool import run_units
 from augment.progress import PROGRESS, Progress, Tally
 from augment.resume import Resume, check_resume, check_same_dataset
 from augment.settings import save_settings
-from augment.shards import NoteStore, finished_units, is_store
+from augment.shards import finished_units, is_store
 from augment.status import LOCK
+from augment.store import NoteStore
 from augment.todo import Todo
 
 LOCK_TIMEOUT_SEC = 1.0  # `augment status` may hold the lock for an instant

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as RichProgress
 
 from augment.errors import DatasetError
-from augment.shards import write_json
+from augment.json_file import write_json
 
 PROGRESS = "generation.json"
 WINDOW_SEC = 30.0  # rates are those of the last half minute

@@ -4,10 +4,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from augment.arrow import read_table
 from augment.errors import DatasetError
 from augment.plan import Plan
 from augment.settings import parse_mapping
-from augment.shards import SPLITS, is_store, listed_shards, read_table, staged_pieces, whole_shards
+from augment.shards import SPLITS, is_store, listed_shards, staged_pieces, whole_shards
 
 Resume = Literal["if_possible", "never", "always"]
 # Settings that every unit's id hashes: a change of any makes another dataset. Documents, templates and a strategy's

@@ -15,7 +15,7 @@ from augment.filters.leakage import find_leak
 from augment.filters.registry import find_reason
 from augment.models import ModelFolder
 from augment.records import Note, Reply, Unit, content_id
-from augment.shards import Row
+from augment.schema import Row
 from augment.strategies.base import Ask
 from augment.strategies.registry import STRATEGIES
 from augment.templates import Template

@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from rich.table import Table
 
-from augment.shards import SPLITS, STAGING, SUPERSEDED, is_store, listed_shards, read_table, staged_pieces
+from augment.arrow import read_table
+from augment.shards import SPLITS, STAGING, SUPERSEDED, is_store, listed_shards, staged_pieces
 
 COLUMNS = ["strategy", "unit_id", "verdict", "reason", "prompt_tokens", "completion_tokens"]
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import torch
 
+from augment.json_file import write_json
 from augment.models import EMBEDDED
-from augment.shards import write_json
 from train.config import Evaluate
 from train.evaluate.probes import Probe, ask_probes
 from train.evaluate.questions import read_known

@@ -22,10 +22,10 @@ from augment.filters.base import Filters
 from augment.filters.boilerplate import strip_opener
 from augment.filters.duplicate import duplicate_key
 from augment.filters.registry import find_reason
+from augment.json_file import write_json
 from augment.models import EMBEDDED, ModelFolder, find_model
 from augment.plan import load_templates, token_counter
 from augment.records import Chunk, Document, Note, Reply
-from augment.shards import write_json
 from augment.strategies.base import Ask, Options, Strategy
 from augment.strategies.registry import STRATEGIES
 

@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from augment.shards import SCHEMA, Row
+from augment.schema import SCHEMA, Row
 
 
 def blank_row() -> Row:

@@ -7,7 +7,8 @@ from typing import Any
 import yaml
 from typer.testing import CliRunner
 
-from augment.shards import NoteStore, stage_rows
+from augment.shards import stage_rows
+from augment.store import NoteStore
 from tests.rows import blank_row
 from train.cli import app
 

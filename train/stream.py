@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from augment.errors import ConfigError, DatasetError
-from augment.shards import write_json
+from augment.json_file import write_json
 from train.config import Train
 from train.data import Corpus
 from train.evaluate.base import known_set, make_exam

@@ -13,13 +13,14 @@ from dataclasses import asdict, dataclass
 from decimal import Decimal
 
 from augment.errors import ConfigError, DivergedError
-from augment.shards import write_json
+from augment.json_file import write_json
 from train.config import TrainFile
 from train.evaluate.base import RECORD, known_set
 from train.evaluation import evaluate_cells
 from train.grid import BASE, Cell
 from train.methods.options import Methods, TrainedOptions
-from train.report.results import RunResult, read_run
+from train.report.read import read_run
+from train.report.results import RunResult
 from train.stage import Say, Stage
 from train.training import begin, train_cell
 

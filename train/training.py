@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from filelock import FileLock, Timeout
 
+from augment.json_file import write_json
 from augment.models import find_model
 from augment.settings import save_settings
-from augment.shards import write_json
 from train.checkpoint import Run, save_run
 from train.data import Corpus, group_by_tokens, pad
 from train.evaluate.watch import Watcher

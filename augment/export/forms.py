@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from augment.errors import TemplateError
 from augment.records import Chunk, Message
-from augment.shards import SCHEMA
+from augment.schema import SCHEMA
 from augment.templates import Template
 
 Form = Literal["chat", "instruction", "text"]

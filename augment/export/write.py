@@ -15,8 +15,8 @@ from augment.export.documents import choose_documents
 from augment.export.forms import Examples
 from augment.export.llama_factory import describe_files
 from augment.export.writers import WRITERS, Writer
+from augment.json_file import write_json
 from augment.models import write_whole
-from augment.shards import write_json
 from augment.whole import replace_file
 
 FileType = Literal["jsonl", "parquet"]

@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from augment.shards import Row, read_rows
+from augment.schema import Row
+from augment.shards import read_rows
 
 if TYPE_CHECKING:
     from rensa import RMinHash

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from augment.shards import NoteStore, Row, stage_rows
+from augment.schema import Row
+from augment.shards import stage_rows
+from augment.store import NoteStore
 from tests.rows import blank_row
 
 

@@ -16,7 +16,7 @@ from markdown_it import MarkdownIt
 
 from augment.card import COLUMNS, render_card, shareable, write_card
 from augment.config import AugmentFile
-from augment.shards import SCHEMA, Row
+from augment.schema import SCHEMA, Row
 from augment.statistics.measure import measure_dataset
 
 Make = Callable[..., Row]

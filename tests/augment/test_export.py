@@ -23,7 +23,7 @@ from augment.export.documents import choose_documents
 from augment.export.forms import Examples
 from augment.export.write import export_file
 from augment.models import find_model
-from augment.shards import Row
+from augment.schema import Row
 from augment.templates import Template, load_template
 
 Make = Callable[..., Row]

@@ -27,7 +27,9 @@ from augment.filters.repetition import repetition
 from augment.filters.support import unsupported
 from augment.plan import iterate_units, make_plan
 from augment.records import Chunk, Message, Note, Reply, Unit
-from augment.shards import SCHEMA, NoteStore, stage_rows
+from augment.schema import SCHEMA
+from augment.shards import stage_rows
+from augment.store import NoteStore
 from augment.study import Study
 from augment.templates import load_template
 from tests.rows import blank_row

@@ -17,10 +17,11 @@ import psutil
 import pytest
 
 import augment
+from augment.arrow import read_table
 from augment.config import AugmentFile
 from augment.plan import iterate_units, make_plan
 from augment.settings import load_settings
-from augment.shards import SPLITS, STAGING, read_table, staged_pieces
+from augment.shards import SPLITS, STAGING, staged_pieces
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 

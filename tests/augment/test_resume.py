@@ -18,8 +18,9 @@ from augment.engines.registry import start_engine
 from augment.errors import ConfigError, DatasetError
 from augment.generate import generate
 from augment.plan import Plan, iterate_units, make_plan
-from augment.shards import SPLITS, NoteStore, read_rows, stage_rows, staged_pieces
+from augment.shards import SPLITS, read_rows, stage_rows, staged_pieces
 from augment.status import is_locked, print_status, read_status
+from augment.store import NoteStore
 from augment.study import Study
 from augment.summary import print_outcome, print_plan
 from tests.rows import blank_row

@@ -14,23 +14,12 @@ import datasets
 import pyarrow as pa
 import pytest
 
+from augment.arrow import read_table
 from augment.digests import Digests, pack_ids
 from augment.errors import DatasetError
-from augment.shards import (
-    GROWTH,
-    SCHEMA,
-    SPLITS,
-    STAGING,
-    NoteStore,
-    Row,
-    finished_units,
-    keep_all,
-    listed_shards,
-    read_rows,
-    read_table,
-    stage_rows,
-    staged_pieces,
-)
+from augment.schema import SCHEMA, Row
+from augment.shards import SPLITS, STAGING, finished_units, listed_shards, read_rows, stage_rows, staged_pieces
+from augment.store import GROWTH, NoteStore, keep_all
 from tests.rows import blank_row
 
 TOKENS, TOPS, SCORES = SCHEMA.field("token_ids").type, SCHEMA.field("top_ids").type, SCHEMA.field("top_logprobs").type

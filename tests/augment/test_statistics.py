@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 import augment.batches
 from augment.cli import app
-from augment.shards import Row
+from augment.schema import Row
 from augment.statistics.diversity import measure_diversity, self_bleu
 from augment.statistics.measure import measure_dataset
 from augment.statistics.sample import Sample

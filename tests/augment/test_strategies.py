@@ -20,7 +20,9 @@ from augment.errors import EngineError
 from augment.filters.base import Filters
 from augment.filters.registry import find_reason
 from augment.records import Chunk, Message, Note, Reply, Unit
-from augment.shards import SCHEMA, NoteStore, stage_rows
+from augment.schema import SCHEMA
+from augment.shards import stage_rows
+from augment.store import NoteStore
 from augment.strategies.base import Ask
 from augment.strategies.identifiers import find_identifiers
 from augment.strategies.questions import parse_pairs

@@ -9,7 +9,8 @@ import torch
 
 from augment.documents import Documents, HubDataset
 from augment.errors import DatasetError
-from augment.shards import NoteStore, stage_rows
+from augment.shards import stage_rows
+from augment.store import NoteStore
 from tests.rows import blank_row
 from tests.worlds import invoke
 from tests.worlds import write_world as write_grid

@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 
 from augment.errors import DatasetError
 from augment.records import Document
-from augment.shards import NoteStore, stage_rows
+from augment.shards import stage_rows
+from augment.store import NoteStore
 from tests.rows import blank_row
 from train.cli import app
 from train.config import TrainFile

@@ -12,7 +12,7 @@ from augment.errors import ConfigError, EngineError
 from augment.records import Message, Reply
 from train.config import Judge, TrainFile
 from train.evaluate.judge import JUDGED, find_judge, judge_runs, measure_kappa, read_verdict, summarise_verdicts
-from train.report.results import read_judged
+from train.report.read import read_judged
 from train.stage import Stage
 
 

@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 
 from train.evaluate.watch import list_parts
-from train.report.results import Parts, read_curve
+from train.report.read import read_curve
+from train.report.results import Parts
 
 
 def test_the_parts_of_a_point_are_its_answers_in_the_order_of_asking(tmp_path: Path) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from augment.errors import DatasetError
+from augment.json_file import write_json
 from augment.models import find_model
 from augment.precision import dtype_name
 from augment.records import content_id
-from augment.shards import write_json
 from train.checkpoint import CHECKPOINT, Run
 from train.evaluate.cache import cache_path, read_cached, write_cached
 from train.evaluate.choices import make_choices

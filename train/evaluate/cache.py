@@ -5,9 +5,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from augment.json_file import write_json
 from augment.models import cache_folder
 from augment.records import content_id
-from augment.shards import write_json
 
 VERSION = "1"  # of what is asked and how; grows when either changes
 LIBRARIES = ("torch", "transformers", "peft")

@@ -17,9 +17,9 @@ from augment.engines.base import Engine, Sampling, check_engine, name_model
 from augment.engines.registry import ENGINES, start_engine
 from augment.errors import ConfigError, DeadEngineError, EngineError, StoppedError
 from augment.escape import clean_line
+from augment.json_file import write_json
 from augment.models import ModelFolder, find_model
 from augment.records import content_id
-from augment.shards import write_json
 from augment.templates import Template, load_template
 from train.config import Judge
 from train.evaluate.base import RECORD

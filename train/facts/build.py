@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from augment.errors import DatasetError
+from augment.json_file import write_json
 from augment.models import find_model
-from augment.shards import write_json
 from train.facts.apart import count_leaks
 from train.facts.ask import Examinee
 from train.facts.choose import Chosen, choose_sets, shuffled

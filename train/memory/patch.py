@@ -19,8 +19,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from augment.errors import DatasetError
+from augment.json_file import write_json
 from augment.records import content_id
-from augment.shards import write_json
 
 ORDER = "patches.json"
 

@@ -1,6 +1,7 @@
 """Turns evaluated runs into a report on what each method learned and what it made the model forget."""
 
-from train.report.results import FactPlaces, Material, NoteCounts, RunResult, read_run, read_runs
+from train.report.read import read_run, read_runs
+from train.report.results import FactPlaces, Material, NoteCounts, RunResult
 from train.report.terminal import headline_table
 from train.report.write import ReportPaths, write_report
 

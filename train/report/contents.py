@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from train.report.cells import Table
 from train.report.compare import Comparison, compare_runs
 from train.report.differences import (
     Pair,
@@ -15,7 +16,7 @@ from train.report.matched import MatchedLearning, describe_unwatched, make_match
 from train.report.material import describe_leaks, make_coverage_table, make_leakage_table, make_untold_table
 from train.report.results import Material, NoteCounts, RunResult
 from train.report.streams import make_stream_tables
-from train.report.tables import Table, make_fluency_table, make_judge_table, make_task_table
+from train.report.tables import make_fluency_table, make_judge_table, make_task_table
 from train.report.wording import CAUSE, CERTAINTY, FLUENCY, JUDGE, MATCHED, STREAMS
 
 

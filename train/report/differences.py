@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from train.report.bootstrap import Difference, bootstrap_difference
+from train.report.cells import ABSENT, MINUS, PHRASING_NAMES, Cell, Column, Row, Table
 from train.report.compare import Comparison, MethodSummary
 from train.report.estimates import sizes_of, stack_sums
 from train.report.results import RunResult
 from train.report.sums import Read, read_answer_nll, read_kept, read_kind, read_loss
-from train.report.tables import ABSENT, MINUS, PHRASING_NAMES, Cell, Column, Row, Table
 
 MAX_PAIRS = 15  # beyond, each method is compared to the base and to the one with the best recall alone
 

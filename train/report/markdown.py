@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 
 from augment.escape import clip_end, clip_start, escape_markdown
+from train.report.cells import Cell, Table
 from train.report.compare import Change
 from train.report.contents import Contents, Section
 from train.report.results import NoteCounts
 from train.report.samples import choose_samples
 from train.report.tables import (
-    Cell,
-    Table,
     make_cost_table,
     make_forgetting_table,
     make_headline_table,

@@ -14,11 +14,11 @@ Methods that do not train, and runs that nobody watched, have no path.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from train.report.cells import MINUS, Cell, Column, Row, Table, write_change, write_share
 from train.report.compare import Comparison, MethodSummary, Spread
 from train.report.fronts import find_front, measure_area, reach
 from train.report.matched_draws import MatchedIntervals, Weights, draw_weights, measure_matched
 from train.report.results import CurvePoint, RunResult
-from train.report.tables import MINUS, Cell, Column, Row, Table, write_change, write_share
 
 NUM_LEVELS = 4
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Sequence
 
+from train.report.cells import ABSENT, Cell, Column, Row, Table
 from train.report.compare import Comparison
 from train.report.intervals import wilson_interval
 from train.report.results import Answer, FactPlaces, Material, RunResult
-from train.report.tables import ABSENT, Cell, Column, Row, Table
 
 LEAKABLE = ("held_out", "reversed", "two_hop", "known")
 

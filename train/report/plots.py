@@ -12,11 +12,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from augment.escape import clip_end
+from train.report.cells import PHRASING_NAMES
 from train.report.compare import Comparison, MethodSummary, RunComparison
 from train.report.intervals import wilson_interval
 from train.report.labels import NamedPoint, place_names
 from train.report.results import Phrasing
-from train.report.tables import PHRASING_NAMES
 
 # The page swaps these colours for those of its light or dark theme; the first one is the base model's.
 SERIES_COLOURS = ("#6a6a66", "#0b64a0", "#b8430c", "#0c7468", "#7b3f98", "#8a6100", "#b3245e", "#3f5a73")

@@ -20,10 +20,10 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from augment.escape import clip_end
+from train.report.cells import ABSENT, MINUS, Cell, Column, Row, Table
 from train.report.compare import Comparison
 from train.report.plots import INK, MAX_NAME_CHARS, SERIES_COLOURS, own_style
 from train.report.results import RunResult, Stream
-from train.report.tables import ABSENT, MINUS, Cell, Column, Row, Table
 
 NUM_DRAWS = 2000
 DARKEST = 0.5  # opacity of a cell in which all is recalled

@@ -1,79 +1,38 @@
 """Turns figures into tables of formatted cells, once, so that terminal, Markdown and HTML show the same."""
 
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
-from train.report.bootstrap import Difference
+from train.report.bounds import (
+    estimate_answer_nll,
+    estimate_kl,
+    estimate_percent,
+    estimate_perplexity,
+    estimate_perplexity_change,
+    estimate_words,
+)
+from train.report.cells import (
+    ABSENT,
+    MINUS,
+    PHRASING_NAMES,
+    Cell,
+    Column,
+    Row,
+    Table,
+    write_change,
+    write_count,
+    write_decimal,
+    write_nats,
+    write_percent,
+    write_share,
+)
 from train.report.compare import Comparison, MethodSummary, Spread
-from train.report.estimates import estimate, estimate_change
 from train.report.intervals import Z_95, wilson_interval
+from train.report.measures import Measure, constant, make_table
 from train.report.results import Judged, NoteCounts, Phrasing, TaskScore
-from train.report.sums import Read, read_answer_nll, read_f1, read_fluency, read_kl, read_loss
+from train.report.sums import read_answer_nll, read_f1, read_fluency
 
-PHRASING_NAMES: dict[Phrasing, str] = {
-    "cue": "Cue", "held_out": "Held-out", "reversed": "Reversed", "two_hop": "Two-hop", "choice": "Multiple choice",
-    "free": "Free answer",
-}  # fmt: skip
-SHORT_NAMES = PHRASING_NAMES | {"choice": "Choice", "free": "Free"}
 TEXT_NAMES = {"document": "About documents", "general": "General"}
-ABSENT, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """A figure, its interval if it has one, whether it is the best of its column, and whether it may be chance."""
-
-    text: str
-    interval: str = ""
-    best: bool = False
-    faint: bool = False
-
-    @property
-    def line(self) -> str:
-        return f"{self.text} {self.interval}".strip()
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    name: str
-    note: str = ""
-
-    @property
-    def line(self) -> str:
-        return f"{self.name} ({self.note})" if self.note else self.name
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """`series` is the colour of the row's method, as in the plots; None where rows are not methods."""
-
-    name: str
-    cells: tuple[Cell, ...]
-    series: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    caption: str
-    corner: str
-    columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """One column over methods: what to read, how to write it, and which end is best; its interval where `write` has
-    none.
-    """
-
-    column: Column
-    read: Callable[[MethodSummary], Spread]
-    write: Callable[[Spread], Cell]
-    best: Literal["highest", "lowest", "none"] = "none"
-    of_base: Literal["shown", "absent"] = "shown"
-    interval: Callable[[MethodSummary], str] | None = None
 
 
 def make_headline_table(comparison: Comparison) -> Table:
@@ -84,22 +43,22 @@ def make_headline_table(comparison: Comparison) -> Table:
         _measure_perplexity_change(comparison),
     ]
     measures = measures if comparison.base.recall("cue").n else measures[1:]
-    return _make_table("Learning and forgetting of each method.", measures, comparison)
+    return make_table("Learning and forgetting of each method.", measures, comparison)
 
 
 def make_recall_table(comparison: Comparison) -> Table:
     measures = [_measure_recall(comparison, phrasing, PHRASING_NAMES[phrasing]) for phrasing in comparison.phrasings]
-    return _make_table("Recall by phrasing: exact match.", measures, comparison)
+    return make_table("Recall by phrasing: exact match.", measures, comparison)
 
 
 def make_overlap_table(comparison: Comparison) -> Table:
     measures = []
     for phrasing in [phrasing for phrasing in comparison.phrasings if phrasing != "choice"]:
         column = Column(PHRASING_NAMES[phrasing], f"n = {comparison.base.recall(phrasing).n}")
-        interval = _estimate_percent(comparison, read_f1(phrasing))
+        interval = estimate_percent(comparison, read_f1(phrasing))
         measures.append(Measure(column, _read_f1(phrasing), write_percent, "highest", interval=interval))
     measures += _measure_answer_nll(comparison)
-    return _make_table("Recall by phrasing: token F1, the overlap of words.", measures, comparison)
+    return make_table("Recall by phrasing: token F1, the overlap of words.", measures, comparison)
 
 
 def _measure_answer_nll(comparison: Comparison) -> list[Measure]:
@@ -108,15 +67,11 @@ def _measure_answer_nll(comparison: Comparison) -> list[Measure]:
     if not sizes or not all(method.answer_nll for method in comparison.methods):
         return []
     column = Column("Right answer's NLL", f"nats an answer, n = {len(sizes)}")
-    return [Measure(column, _read_answer_nll, write_decimal, "lowest", interval=_estimate_answer_nll(comparison))]
+    return [Measure(column, _read_answer_nll, write_decimal, "lowest", interval=estimate_answer_nll(comparison))]
 
 
 def _read_answer_nll(method: MethodSummary) -> Spread:
-    return method.answer_nll or _constant(0)
-
-
-def _estimate_answer_nll(comparison: Comparison) -> Callable[[MethodSummary], str]:
-    return lambda m: _write_bounds(estimate(m, comparison.base, read_answer_nll), lambda value: f"{value:.2f}")
+    return method.answer_nll or constant(0)
 
 
 def _read_f1(phrasing: Phrasing) -> Callable[[MethodSummary], Spread]:
@@ -131,15 +86,15 @@ def make_forgetting_table(comparison: Comparison) -> Table:
         Measure(lost, lambda m: m.lost, _write_part(comparison.base.retention.num_known), "lowest", "absent"),
         Measure(gained, lambda m: m.gained, _write_part(_count_unknown(comparison)), "none", "absent"),
         Measure(known, lambda m: m.known_f1, write_percent, "highest",
-                interval=_estimate_percent(comparison, read_f1("known"))),
-        Measure(perplexity, lambda m: m.perplexity, write_decimal, "lowest", interval=_estimate_perplexity(comparison)),
+                interval=estimate_percent(comparison, read_f1("known"))),
+        Measure(perplexity, lambda m: m.perplexity, write_decimal, "lowest", interval=estimate_perplexity(comparison)),
         _measure_perplexity_change(comparison),
     ]  # fmt: skip
     if all(method.kl for method in comparison.methods):
         column = Column("KL", f"nats a token, {_count_tokens(comparison)}")
-        measures.append(Measure(column, _read_kl, write_nats, "lowest", "absent", _estimate_kl(comparison)))
+        measures.append(Measure(column, _read_kl, write_nats, "lowest", "absent", estimate_kl(comparison)))
     measures += [_measure_unchanged(name, n) for name, n in comparison.localities.items()]
-    return _make_table("Forgetting: known answers, general text, outputs that are to stay.", measures, comparison)
+    return make_table("Forgetting: known answers, general text, outputs that are to stay.", measures, comparison)
 
 
 def _name_known_columns(comparison: Comparison) -> tuple[Column, Column, Column]:
@@ -166,36 +121,6 @@ def _measure_unchanged(name: str, n: int) -> Measure:
     return Measure(column, lambda m: m.unchanged[name], lambda spread: write_share(spread, n), "highest", "absent")
 
 
-def _estimate_percent(comparison: Comparison, read: Read) -> Callable[[MethodSummary], str]:
-    """Interval of a mean that is shown in per cent."""
-    return lambda m: _write_bounds(estimate(m, comparison.base, read), lambda value: f"{100 * value:.0f}")
-
-
-def _estimate_kl(comparison: Comparison) -> Callable[[MethodSummary], str]:
-    return lambda m: _write_bounds(estimate(m, comparison.base, read_kl), lambda value: f"{value:.3f}")
-
-
-def _estimate_perplexity(comparison: Comparison) -> Callable[[MethodSummary], str]:
-    """Perplexity is the exponential of the mean loss, and so are its bounds."""
-    return lambda m: _write_bounds(estimate(m, comparison.base, read_loss), lambda value: f"{_exp(value):,.2f}")
-
-
-def _estimate_perplexity_change(comparison: Comparison) -> Callable[[MethodSummary], str]:
-    def write(value: float) -> str:
-        return f"{100 * (_exp(value) - 1):+.1f}".replace("-", MINUS)
-
-    return lambda m: _write_bounds(estimate_change(m, comparison.base, read_loss), write)
-
-
-def _exp(value: float) -> float:
-    return math.exp(min(value, 700.0))
-
-
-def _write_bounds(found: Difference | None, write: Callable[[float], str]) -> str:
-    """The interval in brackets; nothing where nobody recorded what it takes."""
-    return f"[{write(found.low)}, {write(found.high)}]" if found else ""
-
-
 def _write_part(n: int) -> Callable[[Spread], Cell]:
     """How many of n, with the bounds that the share's Wilson interval gives."""
 
@@ -215,11 +140,11 @@ def make_fluency_table(comparison: Comparison) -> Table | None:
     for kind in kinds:
         n = comparison.base.fluency[kind].n
         repeated, words = (Column(f"{TEXT_NAMES[kind]}: {what}", f"n = {n}") for what in ("repeated", "words"))
-        interval = _estimate_percent(comparison, read_fluency(kind, 0))
+        interval = estimate_percent(comparison, read_fluency(kind, 0))
         measures.append(Measure(repeated, _read_fluency(kind, 0), write_percent, "lowest", interval=interval))
-        measures.append(Measure(words, _read_fluency(kind, 1), write_count, interval=_estimate_words(comparison, kind)))
+        measures.append(Measure(words, _read_fluency(kind, 1), write_count, interval=estimate_words(comparison, kind)))
     caption = "Free continuations: share of 4-word sequences that stood before, and length."
-    return _make_table(caption, measures, comparison) if kinds else None
+    return make_table(caption, measures, comparison) if kinds else None
 
 
 def make_task_table(comparison: Comparison) -> Table | None:
@@ -261,12 +186,8 @@ def _list_verdicts(judged: Judged, names: Sequence[str]) -> tuple[Cell, ...]:
     return (*cells, Cell(ABSENT if judged.kappa is None else f"{judged.kappa:.2f}".replace("-", MINUS)))
 
 
-def _estimate_words(comparison: Comparison, kind: str) -> Callable[[MethodSummary], str]:
-    return lambda m: _write_bounds(estimate(m, comparison.base, read_fluency(kind, 1)), lambda value: f"{value:.0f}")
-
-
 def _read_kl(method: MethodSummary) -> Spread:
-    return method.kl or _constant(0)
+    return method.kl or constant(0)
 
 
 def _read_fluency(kind: str, place: int) -> Callable[[MethodSummary], Spread]:
@@ -275,12 +196,12 @@ def _read_fluency(kind: str, place: int) -> Callable[[MethodSummary], Spread]:
 
 def make_cost_table(comparison: Comparison) -> Table:
     measures = [
-        Measure(Column("Runs"), lambda m: _constant(len(m.runs)), write_count),
+        Measure(Column("Runs"), lambda m: constant(len(m.runs)), write_count),
         Measure(Column("Tokens trained"), lambda m: m.tokens_trained, write_count, of_base="absent"),
         Measure(Column("Seconds"), lambda m: m.train_sec, write_count, of_base="absent"),
         Measure(Column("Trained values"), lambda m: m.trainable_parameters, write_count, of_base="absent"),
     ]
-    return _make_table("Cost of training.", measures, comparison)
+    return make_table("Cost of training.", measures, comparison)
 
 
 def make_notes_tables(notes: NoteCounts) -> tuple[Table, Table]:
@@ -291,52 +212,6 @@ def make_notes_tables(notes: NoteCounts) -> tuple[Table, Table]:
         _make_counts_table("Notes kept, by strategy.", "Strategy", notes.kept_by_strategy, notes.kept, total),
         _make_counts_table("Notes rejected, by reason.", "Reason", notes.rejected_by_reason, rejected, total),
     )
-
-
-def write_share(spread: Spread, n: int) -> Cell:
-    """A share of n questions with its Wilson interval; over seeds the interval stays that of one run's n."""
-    if n == 0:
-        return Cell(ABSENT)
-    low, high = wilson_interval(spread.mean, n)
-    return Cell(write_percent(spread).text, f"[{100 * low:.0f}, {100 * high:.0f}]")
-
-
-def write_percent(spread: Spread) -> Cell:
-    return Cell(f"{100 * spread.mean:.0f} %{_write_range(spread, lambda value: f'{100 * value:.0f}')}")
-
-
-def write_change(spread: Spread) -> Cell:
-    """A relative change against the base, with its sign."""
-    return Cell(write_signed(spread.mean) + _write_range(spread, lambda value: f"{100 * value:.1f}"))
-
-
-def write_signed(change: float) -> str:
-    return f"{100 * change:+.1f} %".replace("-", MINUS)
-
-
-def write_count(spread: Spread) -> Cell:
-    return Cell(f"{_round_count(spread.mean)}{_write_range(spread, _round_count)}")
-
-
-def write_decimal(spread: Spread) -> Cell:
-    return Cell(f"{spread.mean:,.2f}{_write_range(spread, lambda value: f'{value:,.2f}')}")
-
-
-def write_nats(spread: Spread) -> Cell:
-    return Cell(f"{spread.mean:.3f}{_write_range(spread, lambda value: f'{value:.3f}')}")
-
-
-def _write_range(spread: Spread, write: Callable[[float], str]) -> str:
-    return f" ± {write(spread.half_range)}" if spread.high > spread.low else ""
-
-
-def _round_count(value: float) -> str:
-    """Half a lost answer is worth showing when few are counted, never in a million tokens."""
-    return f"{value:,.1f}" if value < 100 and value != int(value) else f"{value:,.0f}"
-
-
-def _constant(value: int) -> Spread:
-    return Spread(value, value, value, 1)
 
 
 def _measure_recall(comparison: Comparison, phrasing: Phrasing, name: str) -> Measure:
@@ -353,38 +228,8 @@ def _measure_kept(comparison: Comparison) -> Measure:
 
 
 def _measure_perplexity_change(comparison: Comparison) -> Measure:
-    column, interval = Column("Perplexity change", _count_tokens(comparison)), _estimate_perplexity_change(comparison)
+    column, interval = Column("Perplexity change", _count_tokens(comparison)), estimate_perplexity_change(comparison)
     return Measure(column, lambda m: m.perplexity_change, write_change, "lowest", "absent", interval)
-
-
-def _make_table(caption: str, measures: Sequence[Measure], comparison: Comparison) -> Table:
-    columns = [_write_column(measure, comparison) for measure in measures]
-    rows = [Row(method.label, tuple(column[i] for column in columns), i) for i, method in enumerate(comparison.methods)]
-    return Table(caption, "Method", tuple(measure.column for measure in measures), tuple(rows))
-
-
-def _write_column(measure: Measure, comparison: Comparison) -> list[Cell]:
-    base, *trained = [_write_measure(measure, method) for method in comparison.methods]
-    means = [measure.read(method).mean for method in comparison.trained]
-    best = _find_best(means, [cell.text for cell in trained], measure.best)
-    shown = base if measure.of_base == "shown" else Cell(ABSENT)
-    return [shown, *(Cell(cell.text, cell.interval, i in best) for i, cell in enumerate(trained))]
-
-
-def _write_measure(measure: Measure, method: MethodSummary) -> Cell:
-    cell = measure.write(measure.read(method))
-    if measure.interval is None or (method.is_base and measure.of_base == "absent"):
-        return cell
-    return replace(cell, interval=measure.interval(method))
-
-
-def _find_best(means: list[float], texts: list[str], end: Literal["highest", "lowest", "none"]) -> set[int]:
-    """Positions of the best and of those whose mean reads the same; none where all do."""
-    if end == "none" or len(means) < 2:
-        return set()
-    top = texts[means.index(max(means) if end == "highest" else min(means))].split(" ±")[0]
-    best = {i for i, text in enumerate(texts) if text.split(" ±")[0] == top}
-    return best if len(best) < len(texts) else set()
 
 
 def _make_counts_table(caption: str, corner: str, counts: dict[str, int], subtotal: int, total: int) -> Table:

@@ -1,7 +1,7 @@
 """The sentences of the report: its headline, and how its figures are to be read."""
 
+from train.report.cells import write_signed
 from train.report.compare import Comparison, MethodSummary, RunComparison
-from train.report.tables import write_signed
 
 MAX_HEADLINE_METHODS = 4
 READING = (

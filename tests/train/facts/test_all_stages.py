@@ -11,7 +11,8 @@ from augment.config import AugmentFile
 from augment.engines.echo import Echo
 from augment.plan import iterate_units, make_plan
 from augment.settings import load_settings
-from augment.shards import NoteStore, read_rows, stage_rows
+from augment.shards import read_rows, stage_rows
+from augment.store import NoteStore
 from augment.study import Study
 from pipelines.run import list_stages
 from tests.train.facts.questions import say, write_pipeline

@@ -14,7 +14,8 @@ from train.report.compare import compare_runs
 from train.report.fronts import find_front, measure_area, reach
 from train.report.matched import describe_unwatched, make_matched_tables, match_learning
 from train.report.matched_draws import draw_weights, measure_matched, parts_of
-from train.report.results import CurvePoint, General, Parts, RunResult, Text, read_curve
+from train.report.read import read_curve
+from train.report.results import CurvePoint, General, Parts, RunResult, Text
 
 
 def watch(run: RunResult, *points: tuple[float, float, float]) -> RunResult:

@@ -11,7 +11,8 @@ from tests.train.report.runs import BASE, LORA, MEMORY, NOTES, Page
 from train.report import write_report
 from train.report.compare import compare_runs
 from train.report.plots import render_svg
-from train.report.results import Stream, read_stream
+from train.report.read import read_stream
+from train.report.results import Stream
 from train.report.streams import draw_streams, make_stream_tables, matrix_of, measure, measure_stream
 
 STREAM = Stream(
