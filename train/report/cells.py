@@ -76,6 +76,12 @@ def write_signed(change: float) -> str:
     return f"{100 * change:+.1f} %".replace("-", MINUS)
 
 
+def write_points(difference: float, form: str = "{:+.0f}", factor: float = 100) -> str:
+    """A difference with its sign, in points of per cent by default; one that rounds to nothing has no sign."""
+    text = form.format(factor * difference)
+    return (text if text.strip("+-0.") else text[1:]).replace("-", MINUS)
+
+
 def write_count(spread: Spread) -> Cell:
     return Cell(f"{_round_count(spread.mean)}{_write_range(spread, _round_count)}")
 

@@ -12,7 +12,7 @@ from train.report.differences import (
     make_differences_table,
     make_transitions_table,
 )
-from train.report.matched import MatchedLearning, describe_unwatched, make_matched_tables, match_learning
+from train.report.matched import MatchedLearning, describe_limits, make_matched_tables, match_learning
 from train.report.material import describe_leaks, make_coverage_table, make_leakage_table, make_untold_table
 from train.report.results import Material, NoteCounts, RunResult
 from train.report.streams import make_stream_tables
@@ -56,7 +56,7 @@ class Contents:
     def _show_matched(self) -> Section:
         if not self.matched:
             return Section("Forgetting at equal learning", (), ())
-        said = describe_unwatched(self.matched)
+        said = describe_limits(self.matched)
         tables = make_matched_tables(self.matched, self.comparison)
         return Section("Forgetting at equal learning", (*MATCHED, *([said] if said else [])), tables, plot="curves")
 

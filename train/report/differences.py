@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from train.report.bootstrap import Difference, bootstrap_difference
-from train.report.cells import ABSENT, MINUS, PHRASING_NAMES, Cell, Column, Row, Table
+from train.report.cells import ABSENT, MINUS, PHRASING_NAMES, Cell, Column, Row, Table, write_points
 from train.report.compare import Comparison, MethodSummary
 from train.report.estimates import sizes_of, stack_sums
 from train.report.results import RunResult
@@ -97,9 +97,8 @@ def write_difference(figure: Figure, pair: Pair) -> Cell:
 
 
 def write_signed(figure: Figure, value: float) -> str:
-    """A difference with its sign; one that rounds to nothing has none."""
-    text = f"{100 * value:+.0f}" if figure.in_percent else f"{value:+.3f}"
-    return (text if text.strip("+-0.") else text[1:]).replace("-", MINUS)
+    """A difference in points of per cent, or in nats."""
+    return write_points(value) if figure.in_percent else write_points(value, "{:+.3f}", 1)
 
 
 def make_transitions_table(comparison: Comparison) -> Table:

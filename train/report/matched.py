@@ -17,7 +17,8 @@ from dataclasses import dataclass, replace
 from train.report.cells import MINUS, Cell, Column, Row, Table, write_change, write_share
 from train.report.compare import Comparison, MethodSummary, Spread
 from train.report.fronts import find_front, measure_area, reach
-from train.report.matched_draws import MatchedIntervals, Weights, draw_weights, measure_matched
+from train.report.matched_draws import MatchedIntervals, Values, draw_figures, draw_weights, find_intervals
+from train.report.matched_pairs import Drawn, MatchedPair, compare_matched, make_matched_pairs_table
 from train.report.results import CurvePoint, RunResult
 
 NUM_LEVELS = 4
@@ -42,11 +43,15 @@ class Matched:
 
 @dataclass(frozen=True, slots=True)
 class MatchedLearning:
-    """The watched methods at the same `levels` of held-out recall; `unwatched` are trained methods without curves."""
+    """The watched methods at the same `levels` of held-out recall; `unwatched` are trained methods without curves.
+
+    `differences` are of those whose curves say what they are made of.
+    """
 
     levels: tuple[float, ...]
     methods: tuple[Matched, ...]
     unwatched: tuple[str, ...]
+    differences: tuple[MatchedPair, ...]
 
 
 def match_learning(comparison: Comparison) -> MatchedLearning | None:
@@ -58,8 +63,17 @@ def match_learning(comparison: Comparison) -> MatchedLearning | None:
     names = {method.label for method in watched.values()}
     levels = choose_levels(list(watched.values()), comparison.base)
     weights = draw_weights(comparison.base)
-    methods = tuple(match_method(method, i, levels, comparison.base, weights) for i, method in watched.items())
-    return MatchedLearning(levels, methods, tuple(method.label for method in trained if method.label not in names))
+    figures = {i: draw_figures(method, i, levels, comparison.base, weights) for i, method in watched.items()}
+    methods = tuple(match_method(method, i, levels, comparison.base, figures[i]) for i, method in watched.items())
+    drawn = [Drawn(m.label, means_of(m), f[:, : len(levels)]) for m in methods if (f := figures[m.series]) is not None]
+    differences = compare_matched(drawn, comparison.base.retention.num_known)
+    unwatched = tuple(method.label for method in trained if method.label not in names)
+    return MatchedLearning(levels, methods, unwatched, differences)
+
+
+def means_of(method: Matched) -> tuple[float, ...]:
+    """What a method kept at each level, over its runs."""
+    return tuple(spread.mean for spread in method.kept)
 
 
 def choose_levels(methods: Sequence[MethodSummary], base: RunResult) -> tuple[float, ...]:
@@ -72,7 +86,7 @@ def choose_levels(methods: Sequence[MethodSummary], base: RunResult) -> tuple[fl
 
 
 def match_method(
-    method: MethodSummary, series: int, levels: Sequence[float], base: RunResult, weights: Weights
+    method: MethodSummary, series: int, levels: Sequence[float], base: RunResult, figures: Values | None
 ) -> Matched:
     """One method over its runs."""
     paths = tuple(trace_path(run.result, base) for run in method.runs)
@@ -86,7 +100,7 @@ def match_method(
         nll_change=tuple(spread_of([point.nll / base.general.nll - 1 for point in points]) for points in reached),
         front=front,
         area=measure_area(front),
-        intervals=measure_matched(method, levels, base, weights),
+        intervals=None if figures is None else find_intervals(figures),
     )
 
 
@@ -106,8 +120,10 @@ def spread_of(values: Sequence[float]) -> Spread:
     return Spread(sum(values) / len(values), min(values), max(values), len(values))
 
 
-def make_matched_tables(matched: MatchedLearning, comparison: Comparison) -> tuple[Table, Table]:
-    """Known answers kept and change of loss at each level of recall; the first also has the area under the front."""
+def make_matched_tables(matched: MatchedLearning, comparison: Comparison) -> tuple[Table, ...]:
+    """Known answers kept, their differences, and change of loss, at each level of recall; the first has the area under
+    the front, too.
+    """
     num_known, num_tokens = comparison.base.retention.num_known, comparison.base.general.num_tokens
     levels = [f"{100 * level:.0f} %" for level in matched.levels]
     rows = [(method.label, method.series, write_method(method, num_known)) for method in matched.methods]
@@ -118,7 +134,9 @@ def make_matched_tables(matched: MatchedLearning, comparison: Comparison) -> tup
     tokens = tuple(Column(level, f"n = {num_tokens:,}") for level in levels)
     first = "Known answers kept when held-out recall first reaches a level, and the area under the front."
     second = "Change of loss on general text at the same levels of held-out recall."
-    return Table(first, "Method", (*known, area), kept), Table(second, "Method", tokens, change)
+    differences = make_matched_pairs_table(matched.differences, matched.levels)
+    shown = (Table(first, "Method", (*known, area), kept), differences, Table(second, "Method", tokens, change))
+    return tuple(table for table in shown if table)
 
 
 def write_method(method: Matched, num_known: int) -> tuple[tuple[Cell, ...], tuple[Cell, ...], Cell]:
@@ -138,11 +156,22 @@ def put_bounds(cell: Cell, bounds: tuple[float, float], form: str, factor: float
     return replace(cell, interval=f"[{low}, {high}]")
 
 
-def describe_unwatched(matched: MatchedLearning) -> str:
-    """What is not in the tables, and why; "" when nothing is missing."""
+def describe_limits(matched: MatchedLearning) -> str:
+    """What is not in the tables, or read off a straight line, and why; "" when nothing is."""
     said = []
     if not matched.levels:
         said.append("Some run never recalled more than the base model, so no level of recall is common to all.")
+    if lines := [line for method in matched.methods if (line := describe_lines(method, matched.levels))]:
+        said.append(
+            f"Read off a straight line from the base model even at {100 * matched.levels[-1]:.0f} %, which they had "
+            f"passed when they were first asked: {', '.join(lines)}."
+        )
     if matched.unwatched:
         said.append(f"Trained without train.watch, so without a curve: {', '.join(matched.unwatched)}.")
     return " ".join(said)
+
+
+def describe_lines(method: Matched, levels: Sequence[float]) -> str:
+    """How many of a method's runs were first asked beyond the highest level; "" when none was."""
+    number = sum(path[1].recall > levels[-1] for path in method.paths) if levels else 0
+    return f"{method.label} ({number} of {len(method.paths)} runs)" if number else ""

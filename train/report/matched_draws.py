@@ -1,10 +1,11 @@
 """Says how sure forgetting at equal learning is: every point of every curve measured again on drawn questions.
 
 1. A draw takes as many facts, known questions and texts as there are, with replacement, the same ones for all methods
-   and for all points of a curve, and as many runs of each method as it has.
+   and for all points of a curve, and as many runs of each method as it has, for each method on its own.
 2. Each run's path is computed from them, and read at the same levels as the report; a path that does not get to a
    level is read where it recalls most.
-3. The fronts' areas are measured again. The middle 95 % of all draws are the intervals.
+3. The fronts' areas are measured again, and the methods compared by twos. The middle 95 % of all draws are the
+   intervals.
 """
 
 from collections.abc import Sequence
@@ -82,10 +83,14 @@ def parts_of(run: RunResult) -> Parts:
     return Parts(tuple(held_out), tuple(known), tuple(text.nll for text in run.general.texts))
 
 
-def measure_matched(
-    method: MethodSummary, levels: Sequence[float], base: RunResult, weights: Weights
-) -> MatchedIntervals | None:
-    """The intervals of one method; None where the base knows nothing, or a point does not say what it is made of."""
+def draw_figures(
+    method: MethodSummary, series: int, levels: Sequence[float], base: RunResult, weights: Weights
+) -> Values | None:
+    """Each draw's (NUM_DRAWS, 2 L + 1): what was kept at each of L levels, how the loss changed there, and the area.
+
+    `series` seeds which of its runs are drawn. None where the base knows nothing, or a point does not say what it is
+    made of.
+    """
     paths = [trace_parts(run, base) for run in method.results]
     sizes = [weights.held_out.shape[1], weights.known.shape[1], weights.texts.shape[1]]
     if (
@@ -95,11 +100,16 @@ def measure_matched(
     ):
         return None
     curves = [[weigh(parts, weights) for parts in path if parts] for path in paths]
-    chosen = np.random.default_rng(1).integers(0, len(paths), (NUM_DRAWS, len(paths)))
-    figures = np.array([measure_draw([curves[r] for r in runs], d, levels) for d, runs in enumerate(chosen)])
+    chosen = np.random.default_rng(series).integers(0, len(paths), (NUM_DRAWS, len(paths)))
+    return np.array([measure_draw([curves[r] for r in runs], d, levels) for d, runs in enumerate(chosen)])
+
+
+def find_intervals(figures: Values) -> MatchedIntervals:
+    """The middle 95 % of what was drawn."""
     low, high = np.quantile(figures, [0.025, 0.975], axis=0)
     bounds = [(float(a), float(b)) for a, b in zip(low, high, strict=True)]
-    return MatchedIntervals(tuple(bounds[: len(levels)]), tuple(bounds[len(levels) : -1]), bounds[-1])
+    num_levels = len(bounds) // 2
+    return MatchedIntervals(tuple(bounds[:num_levels]), tuple(bounds[num_levels:-1]), bounds[-1])
 
 
 def trace_parts(run: RunResult, base: RunResult) -> list[Parts | None]:

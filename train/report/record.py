@@ -4,12 +4,14 @@ import json
 from dataclasses import asdict
 from typing import Any
 
+from train.report.bootstrap import Difference
 from train.report.compare import Change, MethodSummary, RunComparison
 from train.report.contents import Contents
 from train.report.differences import Pair
 from train.report.estimates import estimate, estimate_change
 from train.report.intervals import wilson_interval
 from train.report.matched import MatchedLearning
+from train.report.matched_pairs import MatchedPair
 from train.report.material import count_leaks, list_untold
 from train.report.results import PHRASINGS, Fluency, RunResult
 from train.report.samples import choose_samples
@@ -17,7 +19,7 @@ from train.report.streams import record_stream
 from train.report.sums import Read, read_answer_nll, read_f1, read_kl, read_loss
 from train.report.wording import write_headline
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 SPREADS = (
     "known_f1", "lost", "gained", "nll", "nll_change", "perplexity", "perplexity_change",
     "tokens_trained", "train_sec", "trainable_parameters",
@@ -119,11 +121,19 @@ def _record_run(run: RunComparison) -> dict[str, Any]:
 
 
 def _record_matched(matched: MatchedLearning) -> dict[str, Any]:
-    record = asdict(matched)
+    record = asdict(matched) | {"differences": [_record_matched_pair(pair) for pair in matched.differences]}
     for method in record["methods"]:
         for point in [*method["front"], *(point for path in method["paths"] for point in path)]:
             point.pop("parts", None)
     return record
+
+
+def _record_matched_pair(pair: MatchedPair) -> dict[str, Any]:
+    return {"first": pair.first, "second": pair.second, "kept": [_record_difference(found) for found in pair.kept]}
+
+
+def _record_difference(found: Difference) -> dict[str, Any]:
+    return asdict(found) | {"is_clear": found.is_clear}
 
 
 def _record_fluency(figures: Fluency) -> dict[str, float]:
@@ -131,7 +141,7 @@ def _record_fluency(figures: Fluency) -> dict[str, float]:
 
 
 def _record_pair(pair: Pair) -> dict[str, Any]:
-    figures = {key: asdict(d) | {"is_clear": d.is_clear} for key, d in pair.differences.items() if d}
+    figures = {key: _record_difference(d) for key, d in pair.differences.items() if d}
     return {"first": pair.first, "second": pair.second, "figures": figures}
 
 

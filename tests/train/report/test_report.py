@@ -49,7 +49,7 @@ def test_transitions_are_counted_against_the_base(report: ReportPaths) -> None:
     record = json.loads(report.record.read_text())
     counts = {run["run"]: (run["num_learned"], run["num_lost"], run["num_gained"]) for run in record["runs"]}
     assert counts == {"base": (0, 0, 0), "memory": (5, 0, 1), "lora": (8, 2, 2)}
-    assert record["schema_version"] == 2
+    assert record["schema_version"] == 3
     assert {sample["id"] for sample in record["samples"]["lost"]["shown"]} == {"k0", "k1"}
     assert all(sample["label"] == "lora" for sample in record["samples"]["lost"]["shown"])
 
