@@ -8,6 +8,7 @@ from pydantic import (
     Field,
     NonNegativeFloat,
     PositiveFloat,
+    PositiveInt,
     SerializeAsAny,
     WrapValidator,
     model_validator,
@@ -84,9 +85,12 @@ class Distill(Settings):
 
 
 class Watch(Settings):
-    """Asks all questions while a method trains, each `every_epochs`; held-out recall `stop_at_recall` ends the run."""
+    """Asks all questions while a method trains, each `every_epochs` and after the steps `at_steps` (from 1), which say
+    how a method begins; held-out recall `stop_at_recall` ends the run.
+    """
 
     every_epochs: int = Field(default=1, ge=1)
+    at_steps: Annotated[list[PositiveInt], AfterValidator(check_different)] = Field(default=[])
     stop_at_recall: float | None = Field(default=None, gt=0, le=1)
 
 

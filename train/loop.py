@@ -27,7 +27,8 @@ METRICS = "metrics.jsonl"  # a run's log: one line a step
 WEIGHTS_TO_LOWER = "train less at once: lora or prefix for full, lower num_keys or top_t for memory, or train.workers"
 AFTER_DIVERGING = "lower the method's lr; the last good state stays in the run's `states`, delete that to start anew"
 Show = Callable[[int, int, float, float], None]  # step, number of steps, loss, tokens a second
-IsEnough = Callable[[int, int], bool]  # after this epoch (from 1) and step: end here?
+# In this epoch (from 1), after this step, with which the epoch ends or not: end here? None: nothing was asked.
+IsEnough = Callable[[int, int, bool], bool | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +64,15 @@ def train_method(
 ) -> Trained:
     """Train for `epochs` passes; one JSON line per step goes to `log`.
 
-    `keeper` saves the run's state and takes it up again, `is_enough` may end the run after an epoch, `states` are
+    `keeper` saves the run's state and takes it up again, `is_enough` may end the run after a step, `states` are
     activations that runs share. Raises RunError at a loss that is not finite, or when memory runs out.
     """
     epochs = [epoch_steps(corpus, options, seed, epoch, mix) for epoch in range(options.epochs)]
     num_steps = sum(map(len, epochs))
     if not num_steps:
         raise RunError("there is nothing to train on", "see the mix's strategies against `augment stats`")
+    if options.watch and (step := max(options.watch.at_steps, default=0)) > num_steps:
+        raise RunError(f"train.watch.at_steps names step {step}, and there are {num_steps}", "leave it out")
     cache = cache_for(method, options, states)
     position = keeper.restore(method) if keeper else Position()
     started, first = time.monotonic() - position.seconds, position.step
@@ -89,7 +92,8 @@ def train_method(
             if keeper:
                 keeper.after_step(method, position)
             give_back_after(position.step)
-            if ends_epoch and is_enough is not None and method.peers.agree(is_enough(epoch + 1, position.step)):
+            enough = is_enough(epoch + 1, position.step, ends_epoch) if is_enough else None
+            if enough is not None and method.peers.agree(enough):
                 break
     return Trained(position.tokens, time.monotonic() - started, position.last_loss)
 

@@ -106,8 +106,11 @@ class Stage:
         """What a run's weights depend on."""
         axes = {"methods", "objectives", "mixes", "replay_shares", "seeds"}
         no_matter = {"cache_activations", "checkpoint_every", "keep", "sweep", "tracking", "workers"}
+        train = self.settings.train.model_dump(mode="json", exclude=axes | no_matter)
+        if train["watch"] and not train["watch"]["at_steps"]:
+            del train["watch"]["at_steps"]  # runs of before there were any stay valid
         return {
-            "train": self.settings.train.model_dump(mode="json", exclude=axes | no_matter),
+            "train": train,
             "notes": dataset_fingerprint(self.notes),
             "model": self.settings.model,
             "options": cell.options.model_dump(mode="json", exclude={"objective"}),  # it is the cell's

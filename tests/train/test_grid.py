@@ -83,6 +83,8 @@ def test_an_unknown_method_is_named(methods: dict[str, Any], place: str) -> None
         ({"mixes": {"a": {}}}, "at least 1 item"),
         ({"tasks": 2, "watch": {}}, "leave out watch, or tasks"),
         ({"epochs": 2, "watch": {"every_epochs": 3}}, "is 3 of 2 epochs"),
+        ({"watch": {"at_steps": [2, 2]}}, "a value is there twice"),
+        ({"watch": {"at_steps": [0]}}, "greater than 0"),
         ({"objectives": ["distill"], "data": {**DATA, "join_notes": True}}, "join_notes"),
         ({"data": {**DATA, "join_notes": True, "replay_objective": "distill"}}, "join_notes"),
         ({"methods": {"lora": {"objective": "distill"}}, "data": {**DATA, "join_notes": True}}, "join_notes"),

@@ -130,16 +130,17 @@ def test_a_stream_that_was_killed_goes_on_in_its_group(
 
 def test_watching_writes_the_curve_and_ends_at_the_target(world: Path, knowing: None) -> None:
     chosen = ["--set", "train.methods={lora: {rank: 2}}", "--set", "train.objectives=[next_token]"]
-    chosen += ["--set", "train.watch={stop_at_recall: 0.5}", "--set", "train.epochs=3"]
+    chosen += ["--set", "train.watch={stop_at_recall: 0.5, at_steps: [1, 2]}", "--set", "train.epochs=3"]
     invoke("run", world, *chosen)
     folder = world.parent / "out" / "train" / "lora"
     points = [json.loads(line) for line in (folder / "curve.jsonl").read_text().splitlines()]
-    assert [point["epoch"] for point in points] == [1, 2, 3] and {"recall", "kept", "nll"} <= points[0].keys()
+    assert [point["epoch"] for point in points] == [1, 1, 1, 2, 3] and {"recall", "kept", "nll"} <= points[0].keys()
+    assert [point["step"] for point in points][:2] == [1, 2] and len({point["step"] for point in points}) == 5
     invoke("evaluate", world, *chosen)
     invoke("report", world, *chosen)
     report = json.loads((world.parent / "out" / "report" / "report.json").read_text())
     (method,) = report["matched_learning"]["methods"]
-    assert method["label"] == "lora" and len(method["paths"][0]) >= 4, "the base, and three watched points"
+    assert method["label"] == "lora" and len(method["paths"][0]) >= 6, "the base, and five watched points"
 
 
 def test_a_missing_package_is_said_before_anything_is_evaluated(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 
 from augment.errors import DivergedError, RunError
-from train.config import Data, Train
+from train.config import Data, Train, Watch
 from train.data import Corpus, Sample, Targets, pad
 from train.loop import learning_rate_scale, take_step, train_method
 from train.memory.attach import fit_background
@@ -147,7 +147,9 @@ def test_schedules_warm_up_and_end_where_they_say() -> None:
 def test_a_run_ends_after_the_epoch_that_learned_enough(tiny_model: Path, tmp_path: Path) -> None:
     settings, asked = Train(methods=Methods(), data=DATA, epochs=5), []
 
-    def is_enough(epoch: int, step: int) -> bool:
+    def is_enough(epoch: int, step: int, ends_epoch: bool) -> bool | None:
+        if not ends_epoch:
+            return None
         asked.append((epoch, step))
         return epoch == 2
 
@@ -160,6 +162,15 @@ def test_a_run_ends_after_the_epoch_that_learned_enough(tiny_model: Path, tmp_pa
     assert [epoch for epoch, _ in asked] == [1, 2] and asked[-1][1] == len(lines) == lines[-1]["step"]
     assert lines[-1]["num_steps"] == len(lines) * 5 / 2
     assert trained.tokens == lines[-1]["tokens"] == 2 * sum(map(len, corpus.notes))
+
+
+def test_a_step_to_ask_after_that_there_is_not_is_an_error(tiny_model: Path, tmp_path: Path) -> None:
+    settings, method = Train(methods=Methods(), data=DATA, epochs=1), start(tiny_model, METHODS["lora"])
+    settings = settings.model_copy(update={"watch": Watch(at_steps=[1, 99])})
+    with pytest.raises(RunError, match="at_steps names step 99, and there are"):
+        train_method(
+            method.network, method, Corpus(make_notes(4), [], []), settings, 0, tmp_path / "log", lambda *_: None
+        )
 
 
 def fill_this_machine(*_: object) -> None:

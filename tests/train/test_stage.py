@@ -188,6 +188,12 @@ def test_without_the_model_nothing_is_written(finished: Path, tmp_path: Path, ho
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["notes"]
 
 
+def test_runs_of_before_there_were_steps_to_ask_after_stay_valid(finished: Path) -> None:
+    for watch, has in (("{}", False), ("{at_steps: [2]}", True)):
+        stage = Stage(load_settings(finished, [f"train.watch={watch}"], TrainFile), finished.parent)
+        assert ("at_steps" in stage.inputs(stage.cells[0])["train"]["watch"]) is has
+
+
 def test_a_run_that_another_process_trains_is_left_to_it(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
     stage = Stage(load_settings(finished, [], TrainFile), finished.parent)
     memory, lora = sorted(stage.cells, key=lambda cell: cell.name != "memory")

@@ -14,16 +14,16 @@ CURVE = "curve.jsonl"
 
 
 class Watcher:
-    """Called after each epoch; a line of `curve.jsonl` holds recall, kept share and general NLL at that step."""
+    """Called after each step; a line of `curve.jsonl` holds recall, kept share and general NLL at that step."""
 
     def __init__(self, stage: Stage, loaded: Loaded, options: Watch, folder: Path) -> None:
         self.loaded, self.options, self.path = loaded, options, folder / CURVE
         self.known, self.exam = known_set(stage, print), make_exam(stage, loaded)
 
-    def __call__(self, epoch: int, step: int) -> bool:
-        """Ask, write down, say whether the target is reached."""
-        if epoch % self.options.every_epochs:
-            return False
+    def __call__(self, epoch: int, step: int, ends_epoch: bool) -> bool | None:
+        """Ask, write down, say whether the target is reached; None where it is not the time to ask."""
+        if not self.is_due(epoch, step, ends_epoch):
+            return None
         figures = examine(self.loaded, self.exam, self.known)
         recall = {kind: scores["em"] for kind, scores in figures["learning"].items()}
         point = {"epoch": epoch, "step": step, "exam": figures["exam"], "recall": recall}
@@ -31,6 +31,10 @@ class Watcher:
         self.write(point | {"parts": list_parts(figures)}, step)
         target = self.options.stop_at_recall
         return target is not None and recall.get("held_out", 0.0) >= target
+
+    def is_due(self, epoch: int, step: int, ends_epoch: bool) -> bool:
+        """Whether the file wants all asked now."""
+        return step in self.options.at_steps or (ends_epoch and epoch % self.options.every_epochs == 0)
 
     def write(self, point: dict[str, object], step: int) -> None:
         """Add a point; those of a run that was begun anew, or of later steps, go."""
