@@ -6,7 +6,7 @@ from collections.abc import Callable
 from train.report.bootstrap import Difference
 from train.report.cells import MINUS
 from train.report.compare import Comparison, MethodSummary
-from train.report.estimates import estimate, estimate_change
+from train.report.estimates import estimate, estimate_change, share_interval
 from train.report.sums import Read, read_answer_nll, read_fluency, read_kl, read_loss
 
 
@@ -17,6 +17,16 @@ def estimate_answer_nll(comparison: Comparison) -> Callable[[MethodSummary], str
 def estimate_percent(comparison: Comparison, read: Read) -> Callable[[MethodSummary], str]:
     """Interval of a mean that is shown in per cent."""
     return lambda m: write_bounds(estimate(m, comparison.base, read), lambda value: f"{100 * value:.0f}")
+
+
+def estimate_share(comparison: Comparison, read: Read, n: int | None = None) -> Callable[[MethodSummary], str]:
+    """Interval of a share of questions in per cent, or of how many of n they are."""
+
+    def write(method: MethodSummary) -> str:
+        low, high = (value * (100 if n is None else n) for value in share_interval(method, comparison.base, read))
+        return f"[{low:.0f}, {high:.0f}]"
+
+    return lambda m: write(m) if read(comparison.base, comparison.base) else ""
 
 
 def estimate_kl(comparison: Comparison) -> Callable[[MethodSummary], str]:

@@ -56,7 +56,7 @@ class Table:
 
 
 def write_share(spread: Spread, n: int) -> Cell:
-    """A share of n questions with its Wilson interval; over seeds the interval stays that of one run's n."""
+    """A share of n questions of one run, with its Wilson interval."""
     if n == 0:
         return Cell(ABSENT)
     low, high = wilson_interval(spread.mean, n)

@@ -6,6 +6,7 @@ import numpy as np
 
 from train.report.bootstrap import Difference, Sums, bootstrap_difference
 from train.report.compare import MethodSummary
+from train.report.intervals import wilson_interval
 from train.report.results import RunResult
 from train.report.sums import Read
 
@@ -15,6 +16,17 @@ def estimate(method: MethodSummary, base: RunResult, read: Read) -> Difference |
     sizes = sizes_of(base, read)
     ours = stack_sums(method.results, base, read)
     return None if ours is None else bootstrap_difference(ours, np.zeros((1, len(sizes))), sizes)
+
+
+def share_interval(method: MethodSummary, base: RunResult, read: Read) -> tuple[float, float]:
+    """Of a share of questions, within [0, 1]: Wilson's interval of one run; of several, seeds are drawn anew, too.
+
+    Wilson's knows nothing of how seeds vary, and the bootstrap has no width where all agree: the wider bounds count.
+    """
+    if (found := estimate(method, base, read)) is None:
+        return 0.0, 1.0
+    low, high = wilson_interval(found.mean, found.n)
+    return (low, high) if len(method.runs) == 1 else (min(low, found.low), max(high, found.high))
 
 
 def estimate_change(method: MethodSummary, base: RunResult, read: Read) -> Difference | None:

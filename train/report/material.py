@@ -1,11 +1,14 @@
 """Turns what the dataset holds of the questions into tables: facts that no note tells, and figures without leaks."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from train.report.cells import ABSENT, Cell, Column, Row, Table
-from train.report.compare import Comparison
-from train.report.intervals import wilson_interval
-from train.report.results import Answer, FactPlaces, Material, RunResult
+from train.report.bounds import estimate_share
+from train.report.cells import ABSENT, Cell, Column, Row, Table, write_percent
+from train.report.compare import Comparison, MethodSummary, Spread
+from train.report.estimates import sizes_of
+from train.report.measures import Measure, constant, make_table
+from train.report.results import FactPlaces, Material, RunResult
+from train.report.sums import Read, leave_out, read_kept, read_kind
 
 LEAKABLE = ("held_out", "reversed", "two_hop", "known")
 
@@ -49,41 +52,26 @@ def make_leakage_table(comparison: Comparison, material: Material) -> Table | No
     """Figures over all questions and over those that stand in no kept note; None when no question does."""
     if not material.leaked:
         return None
-    figures: list[tuple[str, Callable[[RunResult], list[Answer]]]] = [
-        ("Held-out recall", lambda run: [a for a in run.answers if a.kind == "held_out"]),
-        ("Known kept", lambda run: _list_known(run, comparison.base)),
-    ]
-    columns, columns_of_rows = list[Column](), list[list[Cell]]()
-    for name, read in figures:
-        n = [len(_choose(read(comparison.base), leaked)) for leaked in (frozenset(), material.leaked)]
-        columns += [Column(name, f"n = {n[0]}"), Column("without leaks", f"n = {n[1]}")]
-        for leaked in (frozenset(), material.leaked):
-            columns_of_rows.append(
-                [
-                    _write_mean([_choose(read(run.result), leaked) for run in method.runs])
-                    for method in comparison.methods
-                ]
-            )
-    rows = [Row(m.label, tuple(cells[i] for cells in columns_of_rows), i) for i, m in enumerate(comparison.methods)]
-    return Table("With and without the questions that stand in a kept note.", "Method", tuple(columns), tuple(rows))
+    measures = []
+    for name, read in (("Held-out recall", read_kind("held_out")), ("Known kept", read_kept)):
+        measures.append(_measure_share(name, read, comparison))
+        measures.append(_measure_share("without leaks", leave_out(material.leaked, read), comparison))
+    return make_table("With and without the questions that stand in a kept note.", measures, comparison)
 
 
-def _list_known(run: RunResult, base: RunResult) -> list[Answer]:
-    known = {answer.question for answer in base.answers if answer.kind == "known" and answer.em}
-    return [answer for answer in run.answers if answer.question in known]
+def _measure_share(name: str, read: Read, comparison: Comparison) -> Measure:
+    n = int(sizes_of(comparison.base, read).sum())
+    column, interval = Column(name, f"n = {n}"), estimate_share(comparison, read)
+    if n == 0:
+        return Measure(column, lambda m: constant(0), lambda spread: Cell(ABSENT))
+    return Measure(column, lambda m: _spread_share(m, comparison.base, read), write_percent, interval=interval)
 
 
-def _choose(answers: Sequence[Answer], leaked: frozenset[str]) -> list[Answer]:
-    return [answer for answer in answers if answer.prompt not in leaked]
-
-
-def _write_mean(runs: Sequence[Sequence[Answer]]) -> Cell:
-    """Mean over runs of the share of right answers, with the interval of one run's n."""
-    if not runs[0]:
-        return Cell(ABSENT)
-    share = sum(sum(answer.em for answer in answers) / len(answers) for answers in runs) / len(runs)
-    low, high = wilson_interval(share, len(runs[0]))
-    return Cell(f"{100 * share:.0f} %", f"[{100 * low:.0f}, {100 * high:.0f}]")
+def _spread_share(method: MethodSummary, base: RunResult, read: Read) -> Spread:
+    """Over a method's runs, of one question at least."""
+    found = [list(read(run, base).values()) for run in method.results]
+    shares = [sum(right for right, _ in sums) / sum(number for _, number in sums) for sums in found]
+    return Spread(sum(shares) / len(shares), min(shares), max(shares), len(shares))
 
 
 def count_leaks(comparison: Comparison, material: Material) -> dict[str, dict[str, int]]:

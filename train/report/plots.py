@@ -14,9 +14,11 @@ from matplotlib.figure import Figure
 from augment.escape import clip_end
 from train.report.cells import PHRASING_NAMES
 from train.report.compare import Comparison, MethodSummary, RunComparison
+from train.report.estimates import share_interval
 from train.report.intervals import wilson_interval
 from train.report.labels import NamedPoint, place_names
 from train.report.results import Phrasing
+from train.report.sums import read_kind
 
 # The page swaps these colours for those of its light or dark theme; the first one is the base model's.
 SERIES_COLOURS = ("#6a6a66", "#0b64a0", "#b8430c", "#0c7468", "#7b3f98", "#8a6100", "#b3245e", "#3f5a73")
@@ -239,7 +241,7 @@ def _draw_bars(
     for i, phrasing in enumerate(phrasings):
         x = i + (series - (num_series - 1) / 2) * width
         mean = method.recall_em[phrasing].mean
-        low, high = wilson_interval(mean, method.num_questions(phrasing))
+        low, high = share_interval(method, comparison.base, read_kind(phrasing))
         label = clip_end(method.label, MAX_NAME_CHARS) if i == 0 else None
         axes.bar(x, 100 * mean, 0.92 * width, color=pick_colour(series), label=label)
         axes.plot((x, x), (100 * low, 100 * high), color=INK, linewidth=0.9)

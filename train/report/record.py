@@ -8,15 +8,14 @@ from train.report.bootstrap import Difference
 from train.report.compare import Change, MethodSummary, RunComparison
 from train.report.contents import Contents
 from train.report.differences import Pair
-from train.report.estimates import estimate, estimate_change
-from train.report.intervals import wilson_interval
+from train.report.estimates import estimate, estimate_change, share_interval
 from train.report.matched import MatchedLearning
 from train.report.matched_pairs import MatchedPair
 from train.report.material import count_leaks, list_untold
 from train.report.results import PHRASINGS, Fluency, RunResult
 from train.report.samples import choose_samples
 from train.report.streams import record_stream
-from train.report.sums import Read, read_answer_nll, read_f1, read_kl, read_loss
+from train.report.sums import Read, read_answer_nll, read_f1, read_kept, read_kind, read_kl, read_locality, read_loss
 from train.report.wording import write_headline
 
 SCHEMA_VERSION = 3
@@ -56,7 +55,7 @@ def _record_method(method: MethodSummary, base: RunResult, localities: dict[str,
     recall = {
         phrasing: {
             "em": asdict(method.recall_em[phrasing]),
-            "em_interval": wilson_interval(method.recall_em[phrasing].mean, method.num_questions(phrasing)),
+            "em_interval": share_interval(method, base, read_kind(phrasing)),
             "f1": asdict(method.recall_f1[phrasing]),
             "n": method.num_questions(phrasing),
         }
@@ -68,18 +67,18 @@ def _record_method(method: MethodSummary, base: RunResult, localities: dict[str,
         "runs": [run.result.run for run in method.runs],
         "recall": recall,
         "kept": asdict(method.kept),
-        "kept_interval": wilson_interval(method.kept.mean, method.num_known),
+        "kept_interval": share_interval(method, base, read_kept),
         "num_known": method.num_known,
         **{name: asdict(getattr(method, name)) for name in SPREADS},
         "kl": asdict(method.kl) if method.kl else None,
         "answer_nll": asdict(method.answer_nll) if method.answer_nll else None,
-        "unchanged": {name: _record_unchanged(method, name, n) for name, n in localities.items()},
+        "unchanged": {name: _record_unchanged(method, base, name, n) for name, n in localities.items()},
         "intervals": list_intervals(method, base),
     }
 
 
-def _record_unchanged(method: MethodSummary, name: str, n: int) -> dict[str, Any]:
-    return asdict(method.unchanged[name]) | {"interval": wilson_interval(method.unchanged[name].mean, n), "n": n}
+def _record_unchanged(method: MethodSummary, base: RunResult, name: str, n: int) -> dict[str, Any]:
+    return asdict(method.unchanged[name]) | {"interval": share_interval(method, base, read_locality(name)), "n": n}
 
 
 def list_intervals(method: MethodSummary, base: RunResult) -> dict[str, tuple[float, float] | None]:

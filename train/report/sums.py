@@ -5,7 +5,8 @@ the tokens of a text. The groups of all runs of one exam are the same.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 
 from train.report.results import Answer, Kind, RunResult
 
@@ -32,6 +33,26 @@ def read_kept(run: RunResult, base: RunResult) -> Sizes:
     """The questions that the base model answers."""
     known = {answer.question for answer in base.answers if answer.kind == "known" and answer.em}
     return sum_by_id([answer for answer in run.answers if answer.question in known])
+
+
+def leave_out(prompts: Collection[str], read: Read) -> Read:
+    """What a reader finds without these questions."""
+
+    def rest(run: RunResult) -> RunResult:
+        return replace(run, answers=tuple(answer for answer in run.answers if answer.prompt not in prompts))
+
+    return lambda run, base: read(rest(run), rest(base))
+
+
+def read_lost(run: RunResult, base: RunResult) -> Sizes:
+    """Of the questions that the base model answers, those that the run does not."""
+    return {key: (number - right, number) for key, (right, number) in read_kept(run, base).items()}
+
+
+def read_gained(run: RunResult, base: RunResult) -> Sizes:
+    """Of the general questions that the base model does not answer, those that the run does."""
+    unknown = {answer.question for answer in base.answers if answer.kind == "known" and not answer.em}
+    return sum_by_id([answer for answer in run.answers if answer.question in unknown])
 
 
 def read_locality(name: str) -> Read:

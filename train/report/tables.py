@@ -1,7 +1,6 @@
 """Turns figures into tables of formatted cells, once, so that terminal, Markdown and HTML show the same."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from train.report.bounds import (
     estimate_answer_nll,
@@ -9,6 +8,7 @@ from train.report.bounds import (
     estimate_percent,
     estimate_perplexity,
     estimate_perplexity_change,
+    estimate_share,
     estimate_words,
 )
 from train.report.cells import (
@@ -27,10 +27,19 @@ from train.report.cells import (
     write_share,
 )
 from train.report.compare import Comparison, MethodSummary, Spread
-from train.report.intervals import Z_95, wilson_interval
+from train.report.intervals import Z_95
 from train.report.measures import Measure, constant, make_table
 from train.report.results import Judged, NoteCounts, Phrasing, TaskScore
-from train.report.sums import read_answer_nll, read_f1, read_fluency
+from train.report.sums import (
+    read_answer_nll,
+    read_f1,
+    read_fluency,
+    read_gained,
+    read_kept,
+    read_kind,
+    read_locality,
+    read_lost,
+)
 
 TEXT_NAMES = {"document": "About documents", "general": "General"}
 
@@ -83,8 +92,10 @@ def make_forgetting_table(comparison: Comparison) -> Table:
     perplexity = Column("Perplexity", _count_tokens(comparison))
     measures = [
         _measure_kept(comparison),
-        Measure(lost, lambda m: m.lost, _write_part(comparison.base.retention.num_known), "lowest", "absent"),
-        Measure(gained, lambda m: m.gained, _write_part(_count_unknown(comparison)), "none", "absent"),
+        Measure(lost, lambda m: m.lost, write_count, "lowest", "absent",
+                estimate_share(comparison, read_lost, comparison.base.retention.num_known)),
+        Measure(gained, lambda m: m.gained, write_count, "none", "absent",
+                estimate_share(comparison, read_gained, _count_unknown(comparison))),
         Measure(known, lambda m: m.known_f1, write_percent, "highest",
                 interval=estimate_percent(comparison, read_f1("known"))),
         Measure(perplexity, lambda m: m.perplexity, write_decimal, "lowest", interval=estimate_perplexity(comparison)),
@@ -93,7 +104,7 @@ def make_forgetting_table(comparison: Comparison) -> Table:
     if all(method.kl for method in comparison.methods):
         column = Column("KL", f"nats a token, {_count_tokens(comparison)}")
         measures.append(Measure(column, _read_kl, write_nats, "lowest", "absent", estimate_kl(comparison)))
-    measures += [_measure_unchanged(name, n) for name, n in comparison.localities.items()]
+    measures += [_measure_unchanged(comparison, name, n) for name, n in comparison.localities.items()]
     return make_table("Forgetting: known answers, general text, outputs that are to stay.", measures, comparison)
 
 
@@ -115,22 +126,10 @@ def _count_tokens(comparison: Comparison) -> str:
     return f"n = {comparison.base.general.num_tokens:,}"
 
 
-def _measure_unchanged(name: str, n: int) -> Measure:
+def _measure_unchanged(comparison: Comparison, name: str, n: int) -> Measure:
     """Outputs as the base's, by set; the base's own are by definition."""
-    column = Column(f"{name} unchanged", f"n = {n}")
-    return Measure(column, lambda m: m.unchanged[name], lambda spread: write_share(spread, n), "highest", "absent")
-
-
-def _write_part(n: int) -> Callable[[Spread], Cell]:
-    """How many of n, with the bounds that the share's Wilson interval gives."""
-
-    def write(spread: Spread) -> Cell:
-        if n == 0:
-            return write_count(spread)
-        low, high = wilson_interval(min(1.0, spread.mean / n), n)
-        return replace(write_count(spread), interval=f"[{n * low:.0f}, {n * high:.0f}]")
-
-    return write
+    column, interval = Column(f"{name} unchanged", f"n = {n}"), estimate_share(comparison, read_locality(name))
+    return Measure(column, lambda m: m.unchanged[name], write_percent, "highest", "absent", interval)
 
 
 def make_fluency_table(comparison: Comparison) -> Table | None:
@@ -216,15 +215,19 @@ def make_notes_tables(notes: NoteCounts) -> tuple[Table, Table]:
 
 def _measure_recall(comparison: Comparison, phrasing: Phrasing, name: str) -> Measure:
     n = comparison.base.recall(phrasing).n
-    column = Column(name, f"n = {n}")
-    return Measure(column, lambda m: m.recall_em[phrasing], lambda spread: write_share(spread, n), "highest")
+    column, interval = Column(name, f"n = {n}"), estimate_share(comparison, read_kind(phrasing))
+    return Measure(column, lambda m: m.recall_em[phrasing], _write_share_of(n), "highest", interval=interval)
 
 
 def _measure_kept(comparison: Comparison) -> Measure:
     """The base keeps all it knows by definition, so its row states nothing."""
     n = comparison.base.retention.num_known
-    column = Column("Known kept", f"n = {n}")
-    return Measure(column, lambda m: m.kept, lambda spread: write_share(spread, n), "highest", "absent")
+    column, interval = Column("Known kept", f"n = {n}"), estimate_share(comparison, read_kept)
+    return Measure(column, lambda m: m.kept, _write_share_of(n), "highest", "absent", interval)
+
+
+def _write_share_of(n: int) -> Callable[[Spread], Cell]:
+    return lambda spread: write_percent(spread) if n else Cell(ABSENT)
 
 
 def _measure_perplexity_change(comparison: Comparison) -> Measure:

@@ -7,10 +7,10 @@ import pytest
 
 from tests.train.report.runs import BASE, MEMORY, RUNS, make_run
 from train.report.compare import compare_runs
-from train.report.estimates import estimate, estimate_change
+from train.report.estimates import estimate, estimate_change, share_interval
 from train.report.intervals import mcnemar_exact, wilson_interval
 from train.report.results import General, RunResult, Text
-from train.report.sums import read_f1, read_kept, read_kind, read_loss
+from train.report.sums import leave_out, read_f1, read_gained, read_kept, read_kind, read_loss, read_lost
 from train.report.tables import make_forgetting_table
 
 stats = pytest.importorskip("scipy.stats")
@@ -67,6 +67,31 @@ def test_seeds_widen_an_interval() -> None:
     method = compare_runs([BASE, *seeds]).methods[1]
     found = estimate(method, BASE, read_kind("held_out"))
     assert found and (found.mean, found.low, found.high) == (0.5, 0.0, 1.0)
+
+
+def test_a_share_of_one_run_has_wilsons_interval_and_seeds_can_only_widen_it() -> None:
+    seeds = [make_run(f"m{i}", "memory", "h0 h1 h2 k0 k1", seed=i) for i in (0, 1)]
+    one, agreeing = (compare_runs([BASE, *seeds[:number]]).methods[1] for number in (1, 2))
+    unlike = compare_runs([BASE, seeds[0], make_run("m1", "memory", "k0", seed=1)]).methods[1]
+    wanted = wilson_interval(0.75, 4)
+    assert share_interval(one, BASE, read_kind("held_out")) == pytest.approx(wanted)
+    low, high = share_interval(agreeing, BASE, read_kind("held_out"))
+    assert low <= wanted[0] and high >= wanted[1]
+    assert share_interval(agreeing, BASE, read_kept) == pytest.approx(wilson_interval(1.0, 2))
+    assert share_interval(unlike, BASE, read_kind("held_out"))[0] == 0.0
+
+
+def test_lost_and_gained_are_of_what_the_base_knew_and_did_not() -> None:
+    run = make_run("m", "memory", "k0 k2")
+    known = {answer.id for answer in BASE.answers if answer.kind == "known" and answer.em}
+    assert known == {"k0", "k1"}
+    assert read_lost(run, BASE) == {"k0": (0, 1), "k1": (1, 1)}
+    assert read_gained(run, BASE)["k2"] == (1, 1) and not known & set(read_gained(run, BASE))
+
+
+def test_prompts_can_be_left_out() -> None:
+    prompt = next(answer.prompt for answer in BASE.answers if answer.id == "k0")
+    assert set(leave_out([prompt], read_kept)(MEMORY, BASE)) == {"k1"}
 
 
 def test_other_texts_than_the_bases_have_no_interval() -> None:

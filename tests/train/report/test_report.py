@@ -74,7 +74,7 @@ def test_seeds_are_averaged_and_their_range_is_shown() -> None:
     runs = [*RUNS, make_run("memory-1", "memory", right="c0 h0 k0 k1", seed=1)]
     memory = compare_runs(runs).methods[2]
     assert memory.label == "memory" and memory.recall_em["held_out"] == Spread(0.5, 0.25, 0.75, 2)
-    assert "50 % ± 25 [15, 85]" in headline_table(runs)
+    assert "50 % ± 25 [0, 100]" in headline_table(runs)
 
 
 def test_runs_of_one_method_with_other_settings_are_kept_apart() -> None:
