@@ -13,7 +13,7 @@ from augment.console import Debug, new_app, report_errors
 if TYPE_CHECKING:
     from train.memory.patch import Patch
 
-app = new_app("List, show, apply, revert, merge and compare what documents wrote into a run's memories.")
+app = new_app("List, show, apply, revert, scale, merge and compare what documents wrote into a run's memories.")
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, e.g. runs/quickstart/train/memory.")]
 Name = Annotated[str, typer.Argument(metavar="PATCH", help="A patch's name, or the document that wrote it.")]
 
@@ -25,10 +25,13 @@ def list_patches(run: Run, debug: Debug = False) -> None:
     from train.memory.patch import load_patch, read_order
 
     folder = patches_folder(run)
-    table = Table(Column("patch", overflow="fold"), Column("document", overflow="fold"), "rows", "norm", "applied")
+    table = Table(
+        Column("patch", overflow="fold"), Column("document", overflow="fold"), "rows", "norm", "applied", "scale"
+    )
     for entry in read_order(folder):
         patch = load_patch(folder / f"{entry.name}.safetensors")
-        figures = f"{patch.num_slots:,}", f"{patch.norm:.2f}", "yes" if entry.applied else "no"
+        applied = "yes" if entry.applied else "no"
+        figures = f"{patch.num_slots:,}", f"{patch.norm:.2f}", applied, f"{entry.scale:g}"
         table.add_row(Text(entry.name), Text(patch.metadata.get("document", "")), *figures)
     Console().print(table)
 
@@ -58,6 +61,23 @@ def apply(run: Run, name: Name, debug: Debug = False) -> None:
 def revert(run: Run, name: Name, debug: Debug = False) -> None:
     """Take out what a document wrote: the model is then as if it had never been added, to the bit."""
     switch(run, name, False)
+
+
+@app.command()
+@report_errors
+def scale(
+    run: Run,
+    name: Name,
+    factor: Annotated[float, typer.Argument(metavar="FACTOR", help="Such as 0.5; 1 is as it was learned.")],
+    debug: Debug = False,
+) -> None:
+    """Multiply what a document wrote: less of it recalls less and forgets less, without training again."""
+    from train.memory.patch import find_patch, set_scale
+
+    folder = patches_folder(run)
+    patch = find_patch(folder, name)
+    set_scale(folder, patch.name, factor)
+    print(f"{patch.name}: {factor:g} times what it learned; `train evaluate` asks again")
 
 
 @app.command()

@@ -21,6 +21,7 @@ from train.memory.patch import (
     replace_by_merged,
     save_patch,
     set_applied,
+    set_scale,
     shared_slots,
     sum_rows,
     write_order,
@@ -69,6 +70,44 @@ def test_applying_and_reverting_keep_the_order(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="no patch c"):
         set_applied(tmp_path, "c", True)
     assert read_order(tmp_path) == [Entry("a", True), Entry("b", True)]
+
+
+def test_a_scaled_patch_weighs_so_much_and_can_be_put_back(tmp_path: Path) -> None:
+    for patch in (A, B):
+        save_patch(patch, tmp_path)
+    write_order(tmp_path, [Entry("a", True), Entry("b", True)])
+    before = (tmp_path / "patches.json").read_bytes()
+    set_scale(tmp_path, "a", 0.5)
+    assert read_order(tmp_path) == [Entry("a", True, 0.5), Entry("b", True)]
+    half, whole = tables(), tables()
+    add_patches(half, applied_patches(tmp_path))
+    assert torch.equal(half[1][5], A.layers[1][1][1] * 0.5 + B.layers[1][1][0])
+    set_applied(tmp_path, "a", False)
+    set_applied(tmp_path, "a", True)
+    assert read_order(tmp_path)[0].scale == 0.5
+    set_scale(tmp_path, "a", 1)
+    add_patches(whole, applied_patches(tmp_path))
+    add_patches(half, [A, B])
+    assert torch.equal(half[1], whole[1]) and (tmp_path / "patches.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("factor", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_factor_is_a_number_above_0(tmp_path: Path, factor: float) -> None:
+    save_patch(A, tmp_path)
+    write_order(tmp_path, [Entry("a", True)])
+    with pytest.raises(DatasetError, match="cannot be scaled by"):
+        set_scale(tmp_path, "a", factor)
+    assert read_order(tmp_path) == [Entry("a", True)]
+
+
+def test_merging_takes_scales_in(tmp_path: Path) -> None:
+    for patch in (A, B):
+        save_patch(patch, tmp_path)
+    write_order(tmp_path, [Entry("a", True, 0.25), Entry("b", True)])
+    replace_by_merged(tmp_path, ["a", "b"], "ab")
+    (merged,) = applied_patches(tmp_path)
+    assert read_order(tmp_path) == [Entry("ab", True)]
+    assert torch.allclose(merged.layers[4][1], A.layers[4][1] * 0.25)
 
 
 @pytest.mark.parametrize("content", [b"", b"not safetensors", None])

@@ -114,6 +114,16 @@ def test_what_a_document_wrote_is_listed_reverted_and_applied_again(finished: Pa
     assert order.read_text() == before
 
 
+def test_what_a_document_wrote_is_scaled_and_put_back(finished: Path) -> None:
+    run = finished.parent / "out" / "train" / "memory"
+    order = run / "checkpoint" / "patches" / "patches.json"
+    before = order.read_text()
+    assert ": 0.5 times what it learned" in invoke("patch", "scale", run, "tower.md", "0.5").stdout
+    assert "0.5" in invoke("patch", "list", run).stdout
+    invoke("patch", "scale", run, "tower.md", "1")
+    assert order.read_text() == before
+
+
 def test_an_evaluation_of_other_patches_is_stale(finished: Path) -> None:
     stage = Stage(load_settings(finished, [], TrainFile), finished.parent)
     run = finished.parent / "out" / "train" / "memory"
@@ -126,7 +136,12 @@ def test_an_evaluation_of_other_patches_is_stale(finished: Path) -> None:
         assert stale(path, stage)
         invoke("patch", "apply", run, "tower.md")
         assert not stale(path, stage)
+        invoke("patch", "scale", run, "tower.md", "0.5")
+        assert stale(path, stage)
+        path.write_text(json.dumps({"inputs": evaluation_inputs(stage, run)}))
+        assert not stale(path, stage)
     finally:
+        invoke("patch", "scale", run, "tower.md", "1")
         path.unlink()
 
 
@@ -135,6 +150,8 @@ def test_an_evaluation_of_other_patches_is_stale(finished: Path) -> None:
     [
         (("show", "memory", "nothing.md"), "no patch nothing.md; there are: "),
         (("list", "lora"), "holds no patches"),
+        (("scale", "memory", "tower.md", "0"), "cannot be scaled by 0"),
+        (("scale", "memory", "nothing.md", "0.5"), "no patch nothing.md; there are: "),
         (("merge", "memory", "tower.md", "--into", "both"), "two or more"),
         (("merge", "memory", "tower.md", "bridge.md", "--into", "../both"), "cannot be the new patch's name"),
     ],

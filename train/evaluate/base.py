@@ -174,9 +174,14 @@ def evaluation_inputs(stage: Stage, run: Path) -> dict[str, Any]:
         "documents": stage.trained_documents(),
         "passages": [data.passages, data.num_background, data.max_length, data.tokens_per_batch],
         "model": stage.settings.model,
-        "patches": [entry.name for entry in read_order(patches) if entry.applied] if patches.is_dir() else [],
+        "patches": list_patches(patches) if patches.is_dir() else [],
         "options": [options.model_dump(mode="json") for options in untrained],
     }
+
+
+def list_patches(folder: Path) -> list[Any]:
+    """The applied patches: the name of each, with its scale where that is not 1."""
+    return [e.name if e.scale == 1 else [e.name, e.scale] for e in read_order(folder) if e.applied]
 
 
 def hash_questions(stage: Stage) -> str:

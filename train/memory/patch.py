@@ -1,8 +1,9 @@
 """What a document wrote into value tables, as rows that can be added and taken away again.
 
-A folder of patches is `patches.json`, the names in the order in which they are added and whether each is applied, and
-one safetensors file a patch: `LAYER.slots` (R,) int64 ascending and `LAYER.deltas` (R, d) fp32, with metadata. The
-tables are always the sum of the applied patches in that order, from zero: so a patch that is taken away leaves no bit.
+A folder of patches is `patches.json`, the names in the order in which they are added, whether each is applied and what
+its deltas are multiplied by (`scale`) where that is not 1; and one safetensors file a patch: `LAYER.slots` (R,) int64
+ascending and `LAYER.deltas` (R, d) fp32, with metadata. The tables are always the sum of the applied patches in that
+order, from zero: so a patch that is taken away leaves no bit.
 """
 
 import json
@@ -46,10 +47,11 @@ class Patch:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A line of the order: which patch, and whether it is applied."""
+    """A line of the order: which patch, whether it is applied, and what its deltas are multiplied by."""
 
     name: str
     applied: bool
+    scale: float = 1.0
 
 
 def patch_name(document: str) -> str:
@@ -117,17 +119,38 @@ def read_order(folder: Path) -> list[Entry]:
     path = folder / ORDER
     if not path.is_file():
         raise DatasetError(f"{folder} holds no patches", "only runs of the method `memory` have them")
-    return [Entry(row["name"], row["applied"]) for row in json.loads(path.read_text(encoding="utf-8"))]
+    rows = json.loads(path.read_text(encoding="utf-8"))
+    return [Entry(row["name"], row["applied"], row.get("scale", 1.0)) for row in rows]
 
 
 def write_order(folder: Path, entries: Iterable[Entry]) -> None:
     """Replace the order."""
-    write_json([{"name": e.name, "applied": e.applied} for e in entries], folder / ORDER)
+    rows = [{"name": e.name, "applied": e.applied} | ({} if e.scale == 1 else {"scale": e.scale}) for e in entries]
+    write_json(rows, folder / ORDER)
 
 
 def applied_patches(folder: Path) -> Iterator[Patch]:
-    """The applied patches in their order."""
-    return (load_patch(folder / f"{e.name}.safetensors") for e in read_order(folder) if e.applied)
+    """The applied patches in their order, their deltas at their scale."""
+    return (load_scaled(folder, e) for e in read_order(folder) if e.applied)
+
+
+def load_scaled(folder: Path, entry: Entry) -> Patch:
+    """A patch with its deltas times its entry's scale."""
+    patch = load_patch(folder / f"{entry.name}.safetensors")
+    if entry.scale == 1:
+        return patch
+    layers = {layer: (slots, deltas * entry.scale) for layer, (slots, deltas) in patch.layers.items()}
+    return replace(patch, layers=layers)
+
+
+def set_scale(folder: Path, name: str, scale: float) -> None:
+    """Multiply one patch's deltas, as they were learned, by a factor; raises DatasetError for none above 0."""
+    if not (scale > 0 and math.isfinite(scale)):
+        raise DatasetError(
+            f"a patch cannot be scaled by {scale:g}", "give a number above 0; `train patch revert` takes it out"
+        )
+    find_entry(folder, name)
+    write_order(folder, [replace(e, scale=scale) if e.name == name else e for e in read_order(folder)])
 
 
 def set_applied(folder: Path, name: str, applied: bool) -> None:
@@ -148,7 +171,10 @@ def load_if_there(folder: Path, name: str) -> Patch | None:
 
 
 def replace_by_merged(folder: Path, names: list[str], into: str) -> Patch:
-    """Put one patch of all rows in the place of the first of `names`; the others go. All must be applied, or none."""
+    """Put one patch of all rows in the place of the first of `names`; the others go. All must be applied, or none.
+
+    Scales become part of the new patch, whose own is 1.
+    """
     patches = [find_patch(folder, name) for name in names]
     gone, order = {p.name for p in patches}, read_order(folder)
     if len(gone) < 2:
@@ -158,7 +184,7 @@ def replace_by_merged(folder: Path, names: list[str], into: str) -> Patch:
         raise DatasetError("some of these patches are applied and some are not", "apply or revert them first")
     if into != Path(into).name or into.startswith(".") or (into in {e.name for e in order} - gone):
         raise DatasetError(f"{into!r} cannot be the new patch's name", "give one that is free and no path")
-    merged = merge_patches(into, [p for e in order for p in patches if p.name == e.name])
+    merged = merge_patches(into, [load_scaled(folder, e) for e in order if e.name in gone])
     save_patch(merged, folder)
     first = next(e.name for e in order if e.name in gone)
     order = [Entry(into, e.applied) if e.name == first else e for e in order if e.name == first or e.name not in gone]
