@@ -7,10 +7,14 @@ from typing import Any
 
 
 def write_json(data: Any, path: Path) -> None:
-    """Replace a JSON file in one step."""
+    """Replace a JSON file in one step; one that cannot be written, on a full disk say, leaves nothing beside it."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("w", encoding="utf-8") as stream:
-        json.dump(data, stream, indent=2)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(temporary, path)
+    try:
+        with temporary.open("w", encoding="utf-8") as stream:
+            json.dump(data, stream, indent=2)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

@@ -72,12 +72,12 @@ def scale(
     debug: Debug = False,
 ) -> None:
     """Multiply what a document wrote: less of it recalls less and forgets less, without training again."""
-    from train.memory.patch import find_patch, set_scale
+    from train.memory.patch import find_name, set_scale
 
     folder = patches_folder(run)
-    patch = find_patch(folder, name)
-    set_scale(folder, patch.name, factor)
-    print(f"{patch.name}: {factor:g} times what it learned; `train evaluate` asks again")
+    patch = find_name(folder, name)
+    set_scale(folder, patch, factor)
+    print(f"{patch}: {factor:g} times what it learned; `train evaluate` asks again")
 
 
 @app.command()

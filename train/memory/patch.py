@@ -160,14 +160,15 @@ def set_applied(folder: Path, name: str, applied: bool) -> None:
 
 
 def find_patch(folder: Path, name: str) -> Patch:
-    """A patch by its name or by its document; raises DatasetError listing what there is."""
-    by_document = load_if_there(folder, patch_name(name))
-    return by_document or load_patch(folder / f"{find_entry(folder, name).name}.safetensors")
+    """A patch by its name or by its document, as it was learned; raises DatasetError listing what there is."""
+    return load_patch(folder / f"{find_name(folder, name)}.safetensors")
 
 
-def load_if_there(folder: Path, name: str) -> Patch | None:
-    """The patch when the order lists it."""
-    return load_patch(folder / f"{name}.safetensors") if name in {e.name for e in read_order(folder)} else None
+def find_name(folder: Path, name: str) -> str:
+    """The name of a patch that is called by its name or by its document."""
+    by_document = patch_name(name)
+    listed = any(e.name == by_document for e in read_order(folder))
+    return by_document if listed else find_entry(folder, name).name
 
 
 def replace_by_merged(folder: Path, names: list[str], into: str) -> Patch:
@@ -175,8 +176,7 @@ def replace_by_merged(folder: Path, names: list[str], into: str) -> Patch:
 
     Scales become part of the new patch, whose own is 1.
     """
-    patches = [find_patch(folder, name) for name in names]
-    gone, order = {p.name for p in patches}, read_order(folder)
+    gone, order = {find_name(folder, name) for name in names}, read_order(folder)
     if len(gone) < 2:
         raise DatasetError("merging takes two or more patches", "name them: `train patch merge RUN A B --into C`")
     states = {e.applied for e in order if e.name in gone}
